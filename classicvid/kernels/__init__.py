@@ -1,0 +1,1 @@
+"""Arrays that a front has checked and allocated go in; numba kernels write results into them."""

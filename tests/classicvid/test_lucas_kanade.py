@@ -1,0 +1,271 @@
+"""Lucas-Kanade against OpenCV, known motions, its symmetries and its kernels' slow twins."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from classicvid.flow import lucas_kanade_flow
+from classicvid.kernels import lucas_kanade as kernels
+from tests import naive
+
+SCENES = ["Dimetrodon", "Grove2", "RubberWhale", "Urban2", "Venus", "0000001", "0000003"]
+SETTINGS = [
+    {},
+    {"win_size": (15, 15), "max_level": 2},
+    {"win_size": (31, 31), "max_level": 5},
+    {"win_size": (25, 9)},
+    {"win_size": (8, 12), "max_level": 0, "max_iterations": 5, "epsilon": 0.3},
+    {"min_eig_threshold": 0.05},
+    {"win_size": (3, 3), "max_level": 0},
+]
+
+
+def opencv_track(previous, next, points, *, initial_points=None, **settings):
+    full = {
+        "win_size": (21, 21),
+        "max_level": 3,
+        "max_iterations": 30,
+        "epsilon": 0.01,
+        "min_eig_threshold": 1e-4,
+    }
+    full.update(settings)
+    start = None if initial_points is None else initial_points.copy()
+    moved, status, error = cv2.calcOpticalFlowPyrLK(
+        previous,
+        next,
+        points,
+        start,
+        winSize=full["win_size"],
+        maxLevel=full["max_level"],
+        criteria=(3, full["max_iterations"], full["epsilon"]),
+        flags=0 if start is None else cv2.OPTFLOW_USE_INITIAL_FLOW,
+        minEigThreshold=full["min_eig_threshold"],
+    )
+    return moved.reshape(-1, 2), status.ravel() == 1, error.ravel()
+
+
+def assert_equals_opencv(previous, next, points, **settings):
+    moved, status, error = lucas_kanade_flow(previous, next, points, **settings)
+    reference = opencv_track(previous, next, points, **settings)
+    assert (status == reference[1]).mean() >= 0.999
+    both = status & reference[1]
+    assert both.any()
+    distance = np.linalg.norm(moved[both] - reference[0][both], axis=1)
+    assert (distance <= 0.01).mean() >= 0.99
+    assert (np.abs(error[both] - reference[2][both]) <= 0.02).mean() >= 0.99
+    assert (error[~status] == 0).all()
+
+
+@pytest.fixture
+def read_pair(shared_data):
+    def read(name):
+        folder = shared_data / "flow_pairs"
+        paths = [folder / "middlebury" / name / f"frame1{i}.png" for i in (0, 1)]
+        if name.isdigit():
+            paths = [folder / "flyingchairs" / f"{name}-img{i}.ppm" for i in (0, 1)]
+        return [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in paths]
+
+    return read
+
+
+def texture(x, y):
+    """Gray levels at any place: waves of many directions, two gradients everywhere."""
+    waves = np.random.default_rng(7).normal(0, 0.25, (24, 3))
+    total = sum(np.sin(a * x + b * y + 25 * c) for a, b, c in waves)
+    return np.clip(128 + 14 * total, 0, 255).astype(np.float32)
+
+
+def film(height, width, dx, dy):
+    y, x = np.mgrid[:height, :width].astype(np.float64)
+    return texture(x, y), texture(x - dx, y - dy)
+
+
+def grid(height, width, margin=24, step=12):
+    y, x = np.mgrid[margin : height - margin : step, margin : width - margin : step]
+    return np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32) + np.float32(0.3)
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize("name", SCENES)
+def test_equals_opencv_at_corners_of_real_frames(read_pair, name, settings):
+    previous, next = read_pair(name)
+    points = cv2.goodFeaturesToTrack(previous, 1000, 0.001, 3).reshape(-1, 2)
+    assert_equals_opencv(previous, next, points, **settings)
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize("name", ["Dimetrodon", "Grove2", "RubberWhale"])
+def test_equals_opencv_anywhere_outside_included(read_pair, name, settings, rng):
+    previous, next = read_pair(name)
+    previous[50:150, 50:200] = next[50:150, 50:200] = 90
+    height, width = previous.shape
+    points = rng.uniform(-40, [width + 40, height + 40], (800, 2)).astype(np.float32)
+    assert_equals_opencv(previous, next, points, **settings)
+
+
+@pytest.mark.parametrize("name", ["Grove2", "RubberWhale"])
+def test_equals_opencv_from_initial_points(read_pair, name, rng):
+    previous, next = read_pair(name)
+    points = cv2.goodFeaturesToTrack(previous, 1000, 0.001, 3).reshape(-1, 2)
+    guesses = points + rng.normal(0, 3, points.shape).astype(np.float32)
+    assert_equals_opencv(previous, next, points, initial_points=guesses)
+    # And the guesses were left alone.
+    again = guesses.copy()
+    lucas_kanade_flow(previous, next, points, initial_points=guesses)
+    np.testing.assert_array_equal(guesses, again)
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (1, 30), (5, 4), (22, 21), (43, 44), (42, 90), (120, 33)]
+)
+def test_equals_opencv_at_any_size(shape, rng):
+    frames = [
+        cv2.GaussianBlur(rng.integers(0, 256, shape).astype(np.uint8), (0, 0), 1.5) for _ in "ab"
+    ]
+    points = rng.uniform(-2, [shape[1] + 2, shape[0] + 2], (60, 2)).astype(np.float32)
+    _, status, _ = lucas_kanade_flow(*frames, points, max_level=4)
+    np.testing.assert_array_equal(status, opencv_track(*frames, points, max_level=4)[1])
+
+
+@pytest.mark.parametrize("motion", [(0.4, -0.7), (5.0, 3.0), (-8.0, 6.5)])
+def test_finds_a_translation(motion):
+    previous, next = film(140, 180, *motion)
+    points = grid(140, 180)
+    moved, status, error = lucas_kanade_flow(previous, next, points)
+    assert status.all()
+    assert np.abs(moved - points - motion).max() < 0.05
+    assert error.max() < 1.5
+
+
+def test_equal_frames_stand_still():
+    frame, _ = film(100, 120, 0, 0)
+    points = grid(100, 120)
+    moved, status, error = lucas_kanade_flow(frame, frame, points)
+    np.testing.assert_array_equal(moved, points)
+    np.testing.assert_array_equal(error, 0)
+    assert status.all()
+
+
+def test_flat_frames_lose_every_point():
+    flat = np.full((60, 70), 90, np.uint8)
+    points = grid(60, 70)
+    moved, status, error = lucas_kanade_flow(flat, flat, points)
+    np.testing.assert_array_equal(moved, points)
+    assert not status.any()
+    assert (error == 0).all()
+
+
+def test_a_mirror_negates_the_motion_across_it():
+    # An even number of columns would shift the coarser levels by half a pixel.
+    previous, next = film(101, 129, 2.25, -1.5)
+    points = grid(101, 129)
+    moved, _, _ = lucas_kanade_flow(previous, next, points)
+    there = points * np.float32([-1, 1]) + np.float32([128, 0])
+    mirrored, _, _ = lucas_kanade_flow(previous[:, ::-1], next[:, ::-1], there)
+    np.testing.assert_allclose((mirrored - there) * [-1, 1], moved - points, atol=0.01)
+
+
+def test_float_frames_follow_what_rounding_hides():
+    previous, next = (frame * 0.02 + 100 for frame in film(100, 120, 0.6, 0.3))
+    points = grid(100, 120)
+    settings = {"min_eig_threshold": 1e-6}
+    fine, status, _ = lucas_kanade_flow(previous, next, points, **settings)
+    rounded = [frame.round().astype(np.uint8) for frame in (previous, next)]
+    coarse, _, _ = lucas_kanade_flow(*rounded, points, **settings)
+    errors = [
+        np.linalg.norm(moved - points - (0.6, 0.3), axis=1)[status].mean()
+        for moved in (fine, coarse)
+    ]
+    assert errors[0] < 0.25 * errors[1]
+
+
+def test_no_points_give_none():
+    frame = np.zeros((30, 40), np.uint8)
+    moved, status, error = lucas_kanade_flow(frame, frame, np.zeros((0, 2), np.float32))
+    assert moved.shape == (0, 2)
+    assert status.shape == error.shape == (0,)
+    assert status.dtype == np.bool_
+
+
+def test_a_lost_place_stays_lost():
+    previous, next = film(60, 60, 1, 0)
+    points = np.array([[np.nan, 5], [np.inf, 5], [1e30, -1e30], [30, 30]], np.float32)
+    _, status, _ = lucas_kanade_flow(previous, next, points)
+    np.testing.assert_array_equal(status, [False, False, False, True])
+
+
+GRAY = np.zeros((40, 50), np.uint8)
+POINTS = np.zeros((3, 2), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "text"),
+    [
+        (
+            {"previous": np.zeros((40, 50, 3), np.uint8)},
+            ValueError,
+            "previous must be a gray image",
+        ),
+        ({"next": GRAY.T}, ValueError, "must have the same shape"),
+        ({"points": np.zeros((3, 3))}, ValueError, r"points must be \(N, 2\)"),
+        ({"points": np.zeros((3, 2), complex)}, TypeError, "points must be real"),
+        ({"initial_points": POINTS[:2]}, ValueError, "as many as points, 3, got 2"),
+        ({"win_size": 21}, ValueError, r"win_size must be \(width, height\), got 21"),
+        ({"win_size": (2, 21)}, ValueError, "win_size must be at least 3"),
+        ({"win_size": (21, 21.5)}, TypeError, "win_size must be a whole number"),
+        ({"max_level": -1}, ValueError, "max_level must be at least 0"),
+        ({"max_iterations": 101}, ValueError, "max_iterations must be from 0 to 100"),
+        ({"epsilon": -0.1}, ValueError, "epsilon must be from 0 to 10"),
+        ({"min_eig_threshold": float("nan")}, ValueError, "min_eig_threshold must be"),
+    ],
+)
+def test_refuses_in_one_line(changes, error, text):
+    arguments = {"previous": GRAY, "next": GRAY, "points": POINTS, **changes}
+    arrays = [arguments.pop(name) for name in ("previous", "next", "points")]
+    with pytest.raises(error, match=text) as caught:
+        lucas_kanade_flow(*arrays, **arguments)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [(17, 12), (1, 9), (8, 1), (1, 1), (2, 3)])
+@pytest.mark.parametrize("whole", [True, False])
+def test_halving_equals_its_twin_and_opencv(shape, whole, rng):
+    image = rng.integers(0, 256, shape).astype(np.uint8)
+    out = np.empty(((shape[0] + 1) // 2, (shape[1] + 1) // 2), np.float32)
+    kernels.halve(image.astype(np.float32), whole, out)
+    np.testing.assert_allclose(out, naive.halve(image, whole), rtol=1e-6)
+    if whole:
+        np.testing.assert_array_equal(out, cv2.pyrDown(image))
+
+
+@pytest.mark.parametrize("shape", [(17, 12), (1, 9), (8, 1), (1, 1)])
+def test_gradients_equal_their_twin(shape, rng):
+    image = rng.integers(0, 256, shape).astype(np.float32)
+    gx, gy = np.zeros((2, shape[0] + 8, shape[1] + 6), np.float32)
+    kernels.scharr_gradients(image, 3, 4, gx, gy)
+    twin = naive.scharr_gradients(image)
+    np.testing.assert_allclose(gx[4:-4, 3:-3], 32 * twin[0], atol=1e-3)
+    np.testing.assert_allclose(gy[4:-4, 3:-3], 32 * twin[1], atol=1e-3)
+    assert (gx[:4] == 0).all()
+    assert (gy[:, -3:] == 0).all()
+
+
+def test_padding_mirrors(rng):
+    image = rng.uniform(0, 255, (5, 7)).astype(np.float32)
+    out = np.empty((5 + 2 * 8, 7 + 2 * 3), np.float32)
+    kernels.pad_reflected(image, 3, 8, out)
+    np.testing.assert_array_equal(out, np.pad(image, ((8, 8), (3, 3)), mode="reflect"))
+
+
+@pytest.mark.parametrize("win_size", [(15, 15), (9, 16)])
+def test_one_level_equals_newtons_method(win_size):
+    previous, next = film(80, 90, 0.8, -0.5)
+    points = grid(80, 90, step=16)
+    moved, status, _ = lucas_kanade_flow(
+        previous, next, points, win_size=win_size, max_level=0, epsilon=0
+    )
+    assert status.all()
+    twins = [naive.track_point(previous, next, point, win_size) for point in points]
+    np.testing.assert_allclose(moved, twins, atol=0.01)
