@@ -1,0 +1,89 @@
+"""Key points, optical flow, features and metrics of videos: numpy arrays in, numpy arrays out.
+
+Conventions of data, everywhere:
+
+- frames ``(T, H, W, 3)`` uint8 RGB; gray ``(H, W)`` uint8 or float32 in 0..255.
+- flow ``(H, W, 2)`` float32: ``[..., 0]`` is dx to the right, ``[..., 1]`` is dy downwards, pixels
+  per frame step; ``next(x + dx, y + dy) = this(x, y)``.
+- points ``(N, 2)`` as (x, y); pixel centres lie at integers.
+- clips ``(B, C, T, H, W)`` float32, normalised.
+- Frame ranges are half open. Times in seconds end in ``_seconds``. Randomness is an argument.
+
+T time, H rows, W columns, C channels, N points or videos, M clips, D descriptor size, K classes,
+B batch.
+"""
+
+from __future__ import annotations
+
+from classicvid.classifier import HistogramClassifier
+from classicvid.descriptors import video_histograms
+from classicvid.flow import (
+    FarnebackFlow,
+    angular_error,
+    colour_wheel,
+    dequantise_flow,
+    end_point_error,
+    farneback_flow,
+    flow_to_colour,
+    lucas_kanade_flow,
+    quantise_flow,
+    read_flo,
+    write_flo,
+)
+from classicvid.image import resize, to_gray
+from classicvid.keypoints import corner_response, good_features
+from classicvid.metrics import Scores, hit_at_k, label_ranks, paired_difference, wilson_interval
+from classicvid.synthetic import (
+    APPEARANCE_CLASSES,
+    MOTION_CLASSES,
+    Movie,
+    random_texture,
+    render_appearance,
+    render_motion,
+)
+from classicvid.video import (
+    FrameStream,
+    VideoInfo,
+    iter_frames,
+    probe,
+    read_frames,
+    write_video,
+)
+
+# In the order of the arrow: video, image, key points, flow, descriptors, classifier, metrics.
+__all__ = [  # noqa: RUF022
+    "FrameStream",
+    "VideoInfo",
+    "iter_frames",
+    "probe",
+    "read_frames",
+    "write_video",
+    "resize",
+    "to_gray",
+    "corner_response",
+    "good_features",
+    "FarnebackFlow",
+    "angular_error",
+    "colour_wheel",
+    "dequantise_flow",
+    "end_point_error",
+    "farneback_flow",
+    "flow_to_colour",
+    "lucas_kanade_flow",
+    "quantise_flow",
+    "read_flo",
+    "write_flo",
+    "video_histograms",
+    "HistogramClassifier",
+    "Scores",
+    "hit_at_k",
+    "label_ranks",
+    "paired_difference",
+    "wilson_interval",
+    "APPEARANCE_CLASSES",
+    "MOTION_CLASSES",
+    "Movie",
+    "random_texture",
+    "render_appearance",
+    "render_motion",
+]
