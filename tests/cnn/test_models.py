@@ -1,0 +1,208 @@
+"""One table runs through all networks: sizes, parameters, gradients, and learning two clips."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import cnn
+from cnn.models.layers import response_norm
+
+NAMES = tuple(cnn.MODELS)
+
+# Parameters at 101 classes, layer by layer as weights of a filter (and its bias) x filters.
+_KARPATHY_REST = (
+    (384 * 9 + 1) * 384  # conv4
+    + (384 * 9 + 1) * 256  # conv5
+    + (7 * 7 * 256 + 1) * 4096
+    + (4096 + 1) * 4096
+    + (4096 + 1) * 101
+)
+_STREAM_REST = (
+    (96 * 25 + 1) * 256
+    + (256 * 9 + 1) * 512
+    + 2 * (512 * 9 + 1) * 512
+    + (6 * 6 * 512 + 1) * 4096
+    + (4096 + 1) * 2048
+    + (2048 + 1) * 101
+)
+PAPER_PARAMETERS = {
+    "single-frame": (3 * 121 + 1) * 96 + (96 * 25 + 1) * 256 + (256 * 9 + 1) * 384 + _KARPATHY_REST,
+    "slow-fusion": (
+        (3 * 4 * 121 + 1) * 96 + (96 * 2 * 25 + 1) * 256 + (256 * 2 * 9 + 1) * 384 + _KARPATHY_REST
+    ),
+    "spatial-stream": (3 * 49 + 1) * 96 + _STREAM_REST,
+    "temporal-stream": (20 * 49 + 1) * 96 + _STREAM_REST,
+}
+# (C, T, H, W) after each stage, pooling included.
+PAPER_STAGES = {
+    "single-frame": [(96, 1, 27), (256, 1, 14), (384, 1, 14), (384, 1, 14), (256, 1, 7)],
+    "slow-fusion": [(96, 4, 27), (256, 2, 14), (384, 1, 14), (384, 1, 14), (256, 1, 7)],
+    "spatial-stream": [(96, 54), (256, 13), (512, 13), (512, 13), (512, 6)],
+    "temporal-stream": [(96, 54), (256, 13), (512, 13), (512, 13), (512, 6)],
+}
+PAPER_INPUTS = {
+    "single-frame": (3, 1, 170, 170),
+    "slow-fusion": (3, 10, 170, 170),
+    "spatial-stream": (3, 1, 224, 224),
+    "temporal-stream": (2, 10, 224, 224),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_paper_size_has_the_published_input_stages_and_parameters(name):
+    with torch.device("meta"):
+        model = cnn.build_model(name, classes=101, size="paper")
+        assert model.config.input.clip_shape == PAPER_INPUTS[name]
+        maps = torch.empty(2, *PAPER_INPUTS[name])
+    if "stream" in name:
+        maps = maps.transpose(1, 2).flatten(1, 2)
+    stages = model.tower if "stream" in name else model.tower.stages
+    for stage, wanted in zip(stages, PAPER_STAGES[name], strict=True):
+        maps = stage(maps)
+        assert maps.shape[1:] == (*wanted, wanted[-1])
+    assert sum(weights.numel() for weights in model.parameters()) == PAPER_PARAMETERS[name]
+
+
+def test_two_temporal_streams_have_the_parameters_that_feichtenhofer_2016_prints():
+    # Table 1, "softmax averaging", two VGG-M towers on UCF-101: 181.42M.
+    assert 2 * PAPER_PARAMETERS["temporal-stream"] / 1e6 == pytest.approx(181.42, abs=0.005)
+
+
+def test_paper_size_normalises_and_drops_as_published():
+    with torch.device("meta"):
+        nets = {name: cnn.build_model(name, classes=5, size="paper") for name in NAMES}
+    norms = {
+        name: [m for m in net.modules() if isinstance(m, nn.LocalResponseNorm)]
+        for name, net in nets.items()
+    }
+    assert {name: [n.beta for n in found] for name, found in norms.items()} == {
+        "single-frame": [0.5, 0.5],
+        "slow-fusion": [0.5, 0.5],
+        "spatial-stream": [0.75, 0.75],
+        "temporal-stream": [0.75],  # the second is left out
+    }
+    drops = {
+        name: {m.p for m in net.modules() if isinstance(m, nn.Dropout)}
+        for name, net in nets.items()
+    }
+    assert drops["single-frame"] == drops["slow-fusion"] == drops["spatial-stream"] == {0.5}
+    assert drops["temporal-stream"] == {0.9}
+    assert not any(
+        isinstance(m, nn.BatchNorm3d | nn.BatchNorm2d) for m in nets["slow-fusion"].modules()
+    )
+
+
+def test_response_norm_is_krizhevskys_formula_with_the_printed_constants(rng):
+    x = rng.normal(0, 60, (2, 7, 3, 4, 5)).astype(np.float32)
+    wanted = np.empty_like(x)
+    for i in range(7):
+        near = x[:, max(0, i - 2) : min(7, i + 3)]
+        wanted[:, i] = x[:, i] / (2.0 + 1e-4 * (near**2).sum(1)) ** 0.5
+    found = response_norm(beta=0.5)(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+def test_slow_fusion_sees_all_ten_frames_and_shares_columns():
+    model = cnn.build_model("slow-fusion", classes=3).eval()
+    clip = torch.randn(1, *model.config.input.clip_shape, requires_grad=True)
+    model(clip).square().sum().backward()
+    assert (clip.grad.abs().amax((0, 1, 3, 4)) > 0).all()
+    with torch.no_grad():  # the first stage of a still clip answers alike at all four times
+        maps = model.tower.stages[0](torch.randn(1, 3, 1, 56, 56).expand(-1, -1, 10, -1, -1))
+    torch.testing.assert_close(maps[:, :, 0], maps[:, :, 3], rtol=1e-4, atol=1e-5)
+
+
+def test_temporal_stream_stacks_dx_and_dy_of_each_field_side_by_side():
+    model = cnn.build_model("temporal-stream", classes=3).eval()
+    seen = []
+    model.tower.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    clip = torch.arange(20.0).view(1, 10, 2).transpose(1, 2)  # channel c of field t holds 2t + c
+    with torch.no_grad():
+        model(clip[..., None, None].expand(1, 2, 10, 56, 56).contiguous())
+    assert seen[0][0, :, 0, 0].tolist() == list(range(20))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tiny_network_gives_finite_logits_and_gradients(name):
+    model = cnn.build_model(name, classes=4)
+    clips = torch.randn(3, *model.config.input.clip_shape)
+    logits = model(clips)
+    assert logits.shape == (3, 4)
+    logits.square().sum().backward()
+    for label, weights in model.named_parameters():
+        assert weights.grad is not None, label
+        assert torch.isfinite(weights.grad).all(), label
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tiny_network_learns_two_clips_by_heart(name):
+    model = cnn.build_model(name, classes=2)
+    generator = torch.Generator().manual_seed(1)
+    clips = torch.randn(2, *model.config.input.clip_shape, generator=generator)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    for _ in range(30):
+        loss = nn.functional.cross_entropy(model(clips), torch.tensor([0, 1]))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert model(clips).argmax(1).tolist() == [0, 1]
+    assert loss < 0.2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_paper_size_computes(name):
+    model = cnn.build_model(name, classes=5, size="paper")
+    clips = 60 * torch.randn(2, *model.config.input.clip_shape)
+    logits = model(clips)
+    logits.square().sum().backward()
+    assert torch.isfinite(logits).all()
+    assert all(torch.isfinite(weights.grad).all() for weights in model.parameters())
+
+
+def test_seed_makes_the_weights_and_leaves_the_callers_random_state_alone():
+    before = torch.random.get_rng_state()
+    first, again, other = (
+        cnn.build_model("single-frame", classes=3, seed=seed).state_dict() for seed in (1, 1, 2)
+    )
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["classifier.0.weight"], other["classifier.0.weight"])
+
+
+def test_options_change_the_configuration():
+    model = cnn.build_model("slow-fusion", classes=3, input={"crop": 48}, widths=[8, 8, 8, 8, 8])
+    assert model.config.input.crop == 48
+    assert model.config.widths == (8, 8, 8, 8, 8)
+    assert model(torch.zeros(2, 3, 10, 48, 48)).shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("slow", {}, "single-frame, slow-fusion, spatial-stream, temporal-stream, got 'slow'"),
+        ("slow-fusion", {"size": "huge"}, "size must be one of tiny, paper, got 'huge'"),
+        ("slow-fusion", {"colour": 1}, "unknown option 'colour', choose from name"),
+        ("slow-fusion", {"input": {"frames": 5}}, "is too small for slow-fusion"),
+        ("single-frame", {"input": {"crop": 65}}, "crop must be from 1 to 64, got 65"),
+        ("temporal-stream", {"input": {"normalisation": "clip"}}, "field, none, got 'clip'"),
+    ],
+)
+def test_wrong_request_gets_one_line_that_says_what_is_wanted(name, options, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        cnn.build_model(name, classes=3, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_wrong_clips_are_refused_at_the_door():
+    model = cnn.build_model("slow-fusion", classes=3)
+    with pytest.raises(ValueError, match=r"clips must be \(B, 3, 10, 56, 56\), got \(2, 3, 9,"):
+        model(torch.zeros(2, 3, 9, 56, 56))
+
+
+def test_input_spec_is_that_of_the_network():
+    for name in NAMES:
+        assert cnn.input_spec(name) == cnn.build_model(name, classes=7).config.input
