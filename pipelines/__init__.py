@@ -1,0 +1,1 @@
+"""Folders, runs, processes and the command line: the only storey that knows them."""

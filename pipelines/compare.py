@@ -1,0 +1,220 @@
+"""A labelled data set and the names of methods go in; one table that compares them comes out."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from classicvid.checks import check_whole
+from classicvid.metrics import Scores, wilson_interval
+from pipelines import clip_cache, evaluate, features, report, train
+from pipelines.clip_cache import ClipCacheRecipe
+from pipelines.dataset import Dataset, Fold, default_protocol, load_dataset, make_folds
+from pipelines.recipes import METHODS, CompareRecipe, parse_methods, plain
+from pipelines.run_folder import FoldTask, RunFolder, flow_bound
+from pipelines.store import (
+    atomic_file,
+    keep_recipe,
+    read_json,
+    write_failures,
+    write_json,
+)
+from pipelines.verdict import Verdict, judge
+
+# Options that change how a run is worked on, not what comes out of it.
+_FREE_OPTIONS = ("methods", "workers", "runs", "run", "overwrite")
+_LIBRARIES = ("classicvid", "numpy", "opencv-python", "numba", "scikit-learn", "torch", "av")
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What a comparison found, and where it lies.
+
+    Parameters
+    ----------
+    folder : Path
+        The run.
+    metrics : dict
+        Figures by method, as in ``metrics.json``.
+    verdict : Verdict
+        Does the data need motion?
+    failures : dict of str to str
+        Reason by the path of each video that could not be read.
+    protocol : str
+        How the videos were shared out, in words.
+    """
+
+    folder: Path
+    metrics: dict[str, dict[str, Any]]
+    verdict: Verdict
+    failures: dict[str, str]
+    protocol: str
+
+
+def run(data: str | Path, recipe: CompareRecipe) -> Comparison:
+    """Train and score every method under the same folds, and write the table and the report.
+
+    Parameters
+    ----------
+    data : path
+        A folder of class folders of videos, or a CSV (see :func:`pipelines.dataset.find_videos`).
+    recipe : CompareRecipe
+        The options.
+
+    Raises
+    ------
+    ValueError
+        If the data set or an option cannot be used, before any work.
+    """
+    methods = parse_methods(recipe.methods)
+    for name in ("seed", "train_steps", "workers"):
+        check_whole(name, getattr(recipe, name), low=0)
+    dataset = load_dataset(data)
+    protocol = default_protocol(dataset) if recipe.protocol == "auto" else recipe.protocol
+    make_folds(dataset, protocol=protocol, folds=recipe.folds, seed=recipe.seed)
+    folder = RunFolder(Path(recipe.runs) / (recipe.run or Path(data).resolve().stem))
+    keep_recipe(folder.root, _lasting(data, dataset, recipe, protocol), overwrite=recipe.overwrite)
+    failures = _prepare(folder, dataset, _parts(methods), recipe)
+    dataset = _without(dataset, failures)
+    folds = make_folds(dataset, protocol=protocol, folds=recipe.folds, seed=recipe.seed)
+    _write_dataset(folder, dataset, folds)
+    scores = _score_all(folder, dataset, folds, methods, recipe)
+    figures = {name: _figures(folder, name, part, len(folds)) for name, part in scores.items()}
+    groups = dict(zip(dataset.names, dataset.groups, strict=True))
+    verdict = judge(scores, groups, seed=recipe.seed)
+    write_json(folder.root / "metrics.json", figures)
+    write_json(folder.root / "verdict.json", asdict(verdict))
+    write_failures(folder.root, list(failures.items()))
+    report.run(folder.root)
+    return Comparison(folder.root, figures, verdict, failures, protocol)
+
+
+def _lasting(
+    data: str | Path, dataset: Dataset, recipe: CompareRecipe, protocol: str
+) -> dict[str, Any]:
+    """Return all that the results depend on, and what they were made with."""
+    options = {key: value for key, value in plain(recipe).items() if key not in _FREE_OPTIONS}
+    return {"data": str(data), "digest": dataset.digest(), **options, "protocol": protocol}
+
+
+def _parts(methods: Sequence[str]) -> tuple[str, ...]:
+    """Return the methods to train: a fusion stands for its members."""
+    wanted = {part for name in methods for part in METHODS[name].members or (name,)}
+    return tuple(name for name in METHODS if name in wanted)
+
+
+def _prepare(
+    folder: RunFolder, dataset: Dataset, parts: Sequence[str], recipe: CompareRecipe
+) -> dict[str, str]:
+    """Decode every video once for the histograms and once for the networks; gather failures."""
+    failed: dict[str, str] = {}
+    if any(METHODS[name].kind == "histograms" for name in parts):
+        failed |= features.run(folder, dataset.videos, workers=recipe.workers)
+    networks = [name for name in parts if METHODS[name].kind == "network"]
+    if networks:
+        import cnn  # noqa: PLC0415 - seconds, which feature histograms need not wait for
+
+        sizes = {cnn.input_spec(name, size=recipe.size).cache_size for name in networks}
+        for size in sorted(sizes):
+            clips = ClipCacheRecipe(folder.clips(size), size, bound=flow_bound(size))
+            failed |= clip_cache.run(clips, dataset.videos, workers=recipe.workers)
+    paths = {video.name: str(video.path) for video in dataset.videos}
+    return {paths[name]: reason for name, reason in failed.items()}
+
+
+def _without(dataset: Dataset, failures: Mapping[str, str]) -> Dataset:
+    names = [video.name for video in dataset.videos if str(video.path) in failures]
+    kept = dataset.without(names)
+    if len(set(kept.labels.tolist())) < 2:
+        reason = next(iter(failures.values()))
+        message = f"{len(names)} of {len(dataset.videos)} videos cannot be read, such as: {reason}"
+        raise ValueError(message)
+    return kept
+
+
+def _write_dataset(folder: RunFolder, dataset: Dataset, folds: Sequence[Fold]) -> None:
+    keys = ("name", "label", "group", "split")
+    write_json(
+        folder.root / "dataset.json",
+        {
+            "root": str(dataset.root),
+            "classes": dataset.classes,
+            "videos": [{key: getattr(video, key) for key in keys} for video in dataset.videos],
+            "folds": [
+                {"name": fold.name, "train": fold.train.tolist(), "test": fold.test.tolist()}
+                for fold in folds
+            ],
+            "versions": {"python": platform.python_version()}
+            | {name: version(name) for name in _LIBRARIES},
+        },
+    )
+
+
+def _score_all(
+    folder: RunFolder,
+    dataset: Dataset,
+    folds: Sequence[Fold],
+    methods: Sequence[str],
+    recipe: CompareRecipe,
+) -> dict[str, Scores]:
+    """Train and test what is not done yet, join the folds, and average the fusions."""
+    tasks = [
+        FoldTask(folder, dataset, fold, number, name, recipe)
+        for name in _parts(methods)
+        for number, fold in enumerate(folds, 1)
+    ]
+    for task in _with_progress(tasks):
+        train.run(task)
+        evaluate.run(task)
+    scores: dict[str, Scores] = {}
+    for name in _parts(methods):
+        files = [folder.fold(name, number) / "scores.npz" for number in range(1, len(folds) + 1)]
+        scores[name] = Scores.concatenate([Scores.load(file) for file in files])
+    for name in methods:
+        if METHODS[name].members:
+            scores[name] = Scores.average([scores[part] for part in METHODS[name].members])
+    for name, part in scores.items():
+        with atomic_file(folder.scores(name)) as file:
+            part.save(file)
+    return {name: scores[name] for name in methods}
+
+
+def _with_progress(tasks: Sequence[FoldTask]) -> Iterator[FoldTask]:
+    with tqdm(total=len(tasks), desc="train", unit="fold", disable=None) as bar:
+        for task in tasks:
+            bar.set_postfix_str(f"{task.method}, fold {task.fold.name}")
+            yield task
+            bar.update()
+
+
+def _figures(folder: RunFolder, method: str, scores: Scores, folds: int) -> dict[str, Any]:
+    """Return a method's row of ``metrics.json``."""
+    parts = METHODS[method].members or (method,)
+    places = [[folder.fold(name, number) for number in range(1, folds + 1)] for name in parts]
+    trained = [[read_json(place / "train.json") for place in row] for row in places]
+    tested = [[read_json(place / "evaluate.json") for place in row] for row in places]
+    clips = sum(cost["clips"] for cost in tested[0])
+    seconds = sum(cost["seconds"] for row in tested for cost in row)
+    rates = scores.class_accuracy().tolist()
+    return {
+        "clip_hit_at_1": scores.clip_hit_at(1),
+        "video_hit_at_1": scores.video_hit_at(1),
+        "video_hit_at_5": scores.video_hit_at(5),
+        "mean_class_accuracy": scores.mean_class_accuracy(),
+        "parameters": sum(row[0]["parameters"] for row in trained),
+        "train_seconds": sum(cost["train_seconds"] for row in trained for cost in row),
+        "clips_per_second": clips / max(seconds, 1e-9),
+        "video_hit_at_1_interval": wilson_interval(int(scores.hits.sum()), len(scores.hits)),
+        "class_accuracy": {
+            name: None if rate != rate else rate  # noqa: PLR0124 - NaN, which JSON lacks
+            for name, rate in zip(scores.classes, rates, strict=True)
+        },
+        "videos": len(scores.videos),
+        "folds": folds,
+    }
