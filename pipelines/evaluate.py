@@ -6,13 +6,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from classicvid.classifier import HistogramClassifier
 from classicvid.metrics import Scores
+from pipelines.inputs import clip_source, feature_vectors
 from pipelines.recipes import METHODS
-from pipelines.run_folder import FoldTask, flow_bound, open_clips
-from pipelines.store import atomic_file, read_arrays, write_json
+from pipelines.run_folder import FoldTask
+from pipelines.store import atomic_file, write_json
 
 
 def run(task: FoldTask) -> Path:
@@ -35,15 +34,12 @@ def run(task: FoldTask) -> Path:
 
 
 def _score_histograms(task: FoldTask) -> Scores:
-    names = task.names(task.fold.test)
-    rows = [read_arrays(task.run.features(name)) for name in names]
-    features = np.stack([np.concatenate([row[key] for key in sorted(row)]) for row in rows])
     model = HistogramClassifier.load(task.folder / "model")
     return Scores.from_videos(
         classes=task.dataset.classes,
-        videos=names,
+        videos=task.names(task.fold.test),
         labels=task.dataset.labels[task.fold.test],
-        scores=model.predict_probabilities(features),
+        scores=model.predict_probabilities(feature_vectors(task, task.fold.test)),
     )
 
 
@@ -52,18 +48,8 @@ def _score_network(task: FoldTask) -> Scores:
 
     recipe = task.recipe
     model, _ = cnn.load_model(task.folder / "model")
-    wanted = model.config.input
-    folder = task.run.clips(wanted.cache_size)
-    names = task.names(task.fold.test)
-    source = cnn.ClipSource(
-        videos=[open_clips(folder, name, wanted.modality) for name in names],
-        labels=task.dataset.labels[task.fold.test],
-        names=names,
-        classes=task.dataset.classes,
-        bound=flow_bound(wanted.cache_size),
-    )
     changes: dict[str, Any] = {"device": recipe.device, "precision": recipe.precision}
     if not recipe.flip:
         changes["views"] = "centre"  # the papers' other views hold mirror images
     config = cnn.evaluation_defaults(task.method, size=recipe.size, **changes)
-    return cnn.score(model, source, config)
+    return cnn.score(model, clip_source(task, task.fold.test, model.config.input), config)

@@ -6,12 +6,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from classicvid.classifier import HistogramClassifier
+from pipelines.inputs import clip_source, feature_vectors
 from pipelines.recipes import METHODS
-from pipelines.run_folder import FoldTask, flow_bound, open_clips
-from pipelines.store import read_arrays, write_json
+from pipelines.run_folder import FoldTask
+from pipelines.store import write_json
 
 SAVE_EVERY = 200  # steps: seconds of a tiny network, minutes of a published one
 
@@ -34,11 +33,9 @@ def run(task: FoldTask) -> Path:
 
 
 def _train_histograms(task: FoldTask) -> int:
-    names = task.names(task.fold.train)
-    rows = [read_arrays(task.run.features(name)) for name in names]
-    features = np.stack([np.concatenate([row[key] for key in sorted(row)]) for row in rows])
     model = HistogramClassifier(seed=task.recipe.seed)
     labels = task.dataset.labels[task.fold.train]
+    features = feature_vectors(task, task.fold.train)
     model.fit(features, labels, classes=len(task.dataset.classes))
     model.save(task.folder / "model")
     return model.parameters
@@ -50,16 +47,6 @@ def _train_network(task: FoldTask) -> int:
     recipe = task.recipe
     classes = task.dataset.classes
     model = cnn.build_model(task.method, classes=len(classes), size=recipe.size, seed=recipe.seed)
-    wanted = model.config.input
-    folder = task.run.clips(wanted.cache_size)
-    names = task.names(task.fold.train)
-    source = cnn.ClipSource(
-        videos=[open_clips(folder, name, wanted.modality) for name in names],
-        labels=task.dataset.labels[task.fold.train],
-        names=names,
-        classes=classes,
-        bound=flow_bound(wanted.cache_size),
-    )
     changes: dict[str, Any] = {
         "seed": recipe.seed,
         "flip": recipe.flip,
@@ -70,6 +57,7 @@ def _train_network(task: FoldTask) -> int:
     if recipe.train_steps:
         changes["steps"] = recipe.train_steps
     config = cnn.training_defaults(task.method, size=recipe.size, **changes)
+    source = clip_source(task, task.fold.train, model.config.input)
     cnn.train(model, source, config, folder=task.folder)
     cnn.save_model(task.folder / "model", model, extra={"classes": list(classes)})
     return sum(weights.numel() for weights in model.parameters())

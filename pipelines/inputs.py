@@ -1,0 +1,35 @@
+"""A fold and the rows of its videos go in; what a method is trained or tested on comes out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.run_folder import FoldTask, flow_bound, open_clips
+from pipelines.store import read_arrays
+
+if TYPE_CHECKING:
+    from cnn import ClipSource, InputSpec
+
+
+def feature_vectors(task: FoldTask, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Read the feature histograms of the videos at ``rows``, all of a video joined: (N, D)."""
+    videos = [read_arrays(task.run.features(name)) for name in task.names(rows)]
+    return np.stack([np.concatenate([video[key] for key in sorted(video)]) for video in videos])
+
+
+def clip_source(task: FoldTask, rows: NDArray[np.int64], wanted: InputSpec) -> ClipSource:
+    """Open the cached clips of the videos at ``rows``, as a network wants to be fed."""
+    from cnn import ClipSource  # noqa: PLC0415 - feature histograms need not wait for torch
+
+    names = task.names(rows)
+    folder = task.run.clips(wanted.cache_size)
+    return ClipSource(
+        videos=[open_clips(folder, name, wanted.modality) for name in names],
+        labels=task.dataset.labels[rows],
+        names=names,
+        classes=task.dataset.classes,
+        bound=flow_bound(wanted.cache_size),
+    )
