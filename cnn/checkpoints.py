@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -127,7 +126,7 @@ def save_state(
     model, optimiser
         Their tensors are kept bit for bit.
     progress : mapping
-        What JSON can hold: the step, the seconds spent, the training configuration.
+        What JSON can hold: the step, the seconds spent, and under "training" the settings.
     """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     for index, slots in optimiser.state_dict()["state"].items():
@@ -139,9 +138,22 @@ def save_state(
 
 
 def load_state(
-    folder: str | Path, model: Network, optimiser: torch.optim.Optimizer
+    folder: str | Path,
+    model: Network,
+    optimiser: torch.optim.Optimizer,
+    *,
+    training: Mapping[str, Any],
 ) -> dict[str, Any] | None:
     """Put a saved training state into a network and its optimiser.
+
+    Parameters
+    ----------
+    folder : path
+        Where :func:`save_state` wrote.
+    model, optimiser
+        Left alone unless the whole state fits.
+    training : mapping
+        What ``progress["training"]`` must be.
 
     Returns
     -------
@@ -151,18 +163,19 @@ def load_state(
     Raises
     ------
     ValueError
-        If the file is damaged or of another network.
+        If the file is damaged, of another network or of a training with other settings.
     """
     path = Path(folder) / STATE_FILE
     if not path.is_file():
         return None
-    try:
-        with safe_open(path, framework="pt") as file:
-            progress = json.loads(file.metadata()["progress"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
-        message = f"{path} is damaged ({error}): delete it to train from the start"
-        raise ValueError(message) from error
+    progress, tensors = _read_state(path)
+    for name, value in training.items():
+        if progress["training"].get(name) != value:
+            message = (
+                f"{path} holds another training: {name} was {progress['training'].get(name)!r}, "
+                f"is {value!r}; use the same settings or another folder"
+            )
+            raise ValueError(message)
     weights = {
         name.removeprefix("model."): value
         for name, value in tensors.items()
@@ -175,15 +188,25 @@ def load_state(
         if name.startswith("optimiser."):
             _, index, slot = name.split(".")
             slots.setdefault(int(index), {})[slot] = value
-    state = optimiser.state_dict()
-    optimiser.load_state_dict({**state, "state": slots})
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": slots})
     return progress
+
+
+def _read_state(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            progress = json.loads(file.metadata()["progress"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+        message = f"{path} is damaged ({error}): delete it to train from the start"
+        raise ValueError(message) from error
+    return progress, tensors
 
 
 def _read_settings(path: Path) -> dict[str, Any]:
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
-        settings["model"]["name"]
+        settings["model"]["name"], settings["model"]["classes"]
     except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
         message = f"{path} is not the configuration of a network: {error!r}"
         raise ValueError(message) from error
@@ -191,6 +214,6 @@ def _read_settings(path: Path) -> dict[str, Any]:
 
 
 def _save_tensors(path: Path, tensors: dict[str, Tensor], **metadata: str) -> None:
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(path.name + ".partial")
     save_file(tensors, partial, metadata=metadata or None)
     partial.replace(path)

@@ -108,7 +108,8 @@ def training_defaults(name: str, *, size: str, **changes: Any) -> TrainingConfig
     -----
     Karpathy et al. 2014 lower the learning rate by hand and print no length; we step it at 5/8
     and 7/8 of 50 epochs. Simonyan and Zisserman 2014 train from scratch for 80,000 steps, with
-    steps at 50,000 and 70,000; they print no weight decay, AlexNet's is taken.
+    steps at 50,000 and 70,000; they print no weight decay, AlexNet's is taken. Both flip half of
+    the clips, which is left to ``flip=True``; the jitter of colours in the latter is left out.
     """
     check_choice("size", size, ("tiny", "paper"))
     check_choice("the name of a network", name, tuple(_PAPER))
@@ -179,7 +180,7 @@ _PAPER = {
     "temporal-stream": _TWO_STREAM,
 }
 _TINY: dict[str, dict[str, Any]] = {
-    "single-frame": {"steps": 400},
+    "single-frame": {"steps": 400, "batch_size": 64},
     "slow-fusion": {"steps": 140},
     "spatial-stream": {"steps": 400},
     "temporal-stream": {"steps": 200},

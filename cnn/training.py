@@ -81,6 +81,11 @@ def train(
     ValueError
         If the videos do not fit the network, a batch cannot be shared evenly between the
         processes, the folder holds the state of another training, or the loss is not finite.
+
+    Notes
+    -----
+    Under torchrun each process draws its own dropout, and batch normalisation sees the share of
+    its process, so that the weights depend a little on the number of processes.
     """
     source.check_fits(model.config.input)
     if len(source.classes) != model.config.classes:
@@ -203,15 +208,9 @@ class _Training:
     def _resume(self) -> tuple[int, float]:
         if self.folder is None:
             return 0, 0.0
-        progress = load_state(self.folder, self.model, self.optimiser)
-        if progress is None:
-            progress = {"step": 0, "seconds": 0.0, "training": self._identity()}
-        if progress["training"] != self._identity():
-            message = (
-                f"{self.folder} holds the state of another training ({progress['training']}): "
-                "use its settings or another folder"
-            )
-            raise ValueError(message)
+        progress = load_state(
+            self.folder, self.model, self.optimiser, training=self._identity()
+        ) or {"step": 0, "seconds": 0.0}
         self.log = _kept_log(self.folder / LOG_FILE, until=progress["step"])
         if self.share.rank == 0:
             lines = "".join(json.dumps(line) + "\n" for line in self.log)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-from tqdm import tqdm
 
 from classicvid.checks import check_whole
 from classicvid.metrics import Scores, wilson_interval
@@ -18,6 +16,7 @@ from pipelines.clip_cache import ClipCacheRecipe
 from pipelines.dataset import Dataset, Fold, default_protocol, load_dataset, make_folds
 from pipelines.recipes import METHODS, CompareRecipe, parse_methods, plain
 from pipelines.run_folder import FoldTask, RunFolder, flow_bound
+from pipelines.runner import run_jobs
 from pipelines.store import (
     atomic_file,
     keep_recipe,
@@ -26,6 +25,7 @@ from pipelines.store import (
     write_json,
 )
 from pipelines.verdict import Verdict, judge
+from pipelines.workers import Job
 
 # Options that change how a run is worked on, not what comes out of it.
 _FREE_OPTIONS = ("methods", "workers", "runs", "run", "overwrite")
@@ -45,7 +45,8 @@ class Comparison:
     verdict : Verdict
         Does the data need motion?
     failures : dict of str to str
-        Reason by the path of each video that could not be read.
+        Reason by the path of each video that could not be read, and by the name of each fold that
+        could not be trained.
     protocol : str
         How the videos were shared out, in words.
     """
@@ -84,7 +85,8 @@ def run(data: str | Path, recipe: CompareRecipe) -> Comparison:
     dataset = _without(dataset, failures)
     folds = make_folds(dataset, protocol=protocol, folds=recipe.folds, seed=recipe.seed)
     _write_dataset(folder, dataset, folds)
-    scores = _score_all(folder, dataset, folds, methods, recipe)
+    scores, lost = _score_all(folder, dataset, folds, methods, recipe)
+    failures |= lost
     figures = {name: _figures(folder, name, part, len(folds)) for name, part in scores.items()}
     groups = dict(zip(dataset.names, dataset.groups, strict=True))
     verdict = judge(scores, groups, seed=recipe.seed)
@@ -162,35 +164,61 @@ def _score_all(
     folds: Sequence[Fold],
     methods: Sequence[str],
     recipe: CompareRecipe,
-) -> dict[str, Scores]:
-    """Train and test what is not done yet, join the folds, and average the fusions."""
+) -> tuple[dict[str, Scores], dict[str, str]]:
+    """Train and test what is not done yet, join the folds, and average the fusions.
+
+    A method whose training fails is left out and its reason given: the others are not lost.
+    """
     tasks = [
         FoldTask(folder, dataset, fold, number, name, recipe)
-        for name in _parts(methods)
+        for name in reversed(_parts(methods))  # the longest first, so that no core waits at the end
         for number, fold in enumerate(folds, 1)
     ]
-    for task in _with_progress(tasks):
-        train.run(task)
-        evaluate.run(task)
+    failures = _train_and_test(tasks, recipe)
     scores: dict[str, Scores] = {}
     for name in _parts(methods):
         files = [folder.fold(name, number) / "scores.npz" for number in range(1, len(folds) + 1)]
-        scores[name] = Scores.concatenate([Scores.load(file) for file in files])
+        if all(file.exists() for file in files):
+            scores[name] = Scores.concatenate([Scores.load(file) for file in files])
     for name in methods:
-        if METHODS[name].members:
-            scores[name] = Scores.average([scores[part] for part in METHODS[name].members])
+        members = METHODS[name].members
+        if members and all(part in scores for part in members):
+            scores[name] = Scores.average([scores[part] for part in members])
     for name, part in scores.items():
         with atomic_file(folder.scores(name)) as file:
             part.save(file)
-    return {name: scores[name] for name in methods}
+    found = {name: scores[name] for name in methods if name in scores}
+    if not found:
+        message = f"no method could be trained, such as {next(iter(failures.items()))}"
+        raise ValueError(message)
+    return found, failures
 
 
-def _with_progress(tasks: Sequence[FoldTask]) -> Iterator[FoldTask]:
-    with tqdm(total=len(tasks), desc="train", unit="fold", disable=None) as bar:
-        for task in tasks:
-            bar.set_postfix_str(f"{task.method}, fold {task.fold.name}")
-            yield task
-            bar.update()
+def _train_and_test(tasks: Sequence[FoldTask], recipe: CompareRecipe) -> dict[str, str]:
+    """Do the tasks that are not done; return the reason of each that failed.
+
+    Small networks gain little from a second thread, and all of it from a second network: they are
+    trained side by side, each on one core. Large ones, and those on a GPU, take turns.
+    """
+    side_by_side = recipe.size == "tiny" and recipe.device != "cuda"
+    jobs = [
+        Job(f"{task.method}, fold {task.fold.name}", (task,)) for task in tasks if not task.is_done
+    ]
+    outcomes = run_jobs(
+        train_and_test,
+        jobs,
+        workers=recipe.workers,
+        backend="processes" if side_by_side else "serial",
+        label="train",
+        isolate=True,
+    )
+    return {done.name: done.reason for done in outcomes if done.reason is not None}
+
+
+def train_and_test(task: FoldTask) -> None:
+    """Train one method on one fold and score the fold's test videos."""
+    train.run(task)
+    evaluate.run(task)
 
 
 def _figures(folder: RunFolder, method: str, scores: Scores, folds: int) -> dict[str, Any]:

@@ -62,6 +62,11 @@ class FoldTask:
         """Where the model, the log, the costs and the scores of this task lie."""
         return self.run.fold(self.method, self.number)
 
+    @property
+    def is_done(self) -> bool:
+        """Whether the fold's scores are there, which are written last."""
+        return (self.folder / "scores.npz").exists()
+
     def names(self, rows: NDArray[np.int64]) -> list[str]:
         """Names of the videos at the given rows."""
         return [self.dataset.videos[row].name for row in rows]

@@ -30,6 +30,7 @@ def run_jobs(
     backend: Backend = "processes",
     label: str,
     progress: bool = True,
+    isolate: bool = False,
 ) -> list[Outcome]:
     """Call ``function(*job.arguments)`` for every job; gather what it returned or why it failed.
 
@@ -47,6 +48,9 @@ def run_jobs(
         What the progress display calls the work.
     progress : bool
         Show how much is done, and the time that remains, on stderr.
+    isolate : bool
+        With worker processes, run even a single job in one: it then computes on one thread, as it
+        would among others, and so gives the same numbers.
 
     Returns
     -------
@@ -71,7 +75,7 @@ def run_jobs(
     count = min(check_whole("workers", workers, low=0) or _cores(), len(jobs))
     if not jobs:
         return []
-    alone = backend == "serial" or len(jobs) <= 1
+    alone = backend == "serial" or (len(jobs) <= 1 and not isolate)
     stream = _in_process(function, jobs) if alone else run_in_workers(function, jobs, count)
     outcomes: dict[int, Outcome] = {}
     with closing(stream), _progress(label, len(jobs), shown=progress) as advance:
