@@ -8,7 +8,7 @@ scored by one protocol:
 >>> scores = score(model, test, evaluation_defaults("slow-fusion", size="tiny"))  # doctest: +SKIP
 """
 
-from cnn.checkpoints import load_model, save_model
+from cnn.checkpoints import STATE_FILE, load_model, save_model
 from cnn.clips import ClipSource
 from cnn.evaluation import Evaluation, EvaluationConfig, evaluate, evaluation_defaults, score
 from cnn.models import MODELS, InputSpec, build_model, input_spec
@@ -17,6 +17,7 @@ from cnn.training import TrainingResult, train
 
 __all__ = [
     "MODELS",
+    "STATE_FILE",
     "ClipSource",
     "Evaluation",
     "EvaluationConfig",

@@ -17,15 +17,15 @@ from pipelines.store import atomic_file, write_json
 def run(task: FoldTask) -> Path:
     """Score the fold's test videos; skip what is done.
 
-    Writes ``scores.npz`` and ``evaluate.json`` (clips, seconds) into the task's folder.
+    Writes ``scores.npz`` and ``evaluate.json`` into the task's folder: how many clips (videos,
+    where a method has no clips), and the seconds that it took to score them from cached clips or
+    features.
     """
     done = task.folder / "scores.npz"
     if done.exists():
         return task.folder
-    started = time.perf_counter()
     scorers = {"histograms": _score_histograms, "network": _score_network}
-    scores = scorers[METHODS[task.method].kind](task)
-    seconds = time.perf_counter() - started
+    scores, seconds = scorers[METHODS[task.method].kind](task)
     clips = len(scores.clip_videos) or len(scores.videos)
     write_json(task.folder / "evaluate.json", {"clips": clips, "seconds": seconds})
     with atomic_file(done) as part:
@@ -33,17 +33,20 @@ def run(task: FoldTask) -> Path:
     return task.folder
 
 
-def _score_histograms(task: FoldTask) -> Scores:
+def _score_histograms(task: FoldTask) -> tuple[Scores, float]:
     model = HistogramClassifier.load(task.folder / "model")
-    return Scores.from_videos(
+    features = feature_vectors(task, task.fold.test)
+    started = time.perf_counter()
+    scores = Scores.from_videos(
         classes=task.dataset.classes,
         videos=task.names(task.fold.test),
         labels=task.dataset.labels[task.fold.test],
-        scores=model.predict_probabilities(feature_vectors(task, task.fold.test)),
+        scores=model.predict_probabilities(features),
     )
+    return scores, time.perf_counter() - started
 
 
-def _score_network(task: FoldTask) -> Scores:
+def _score_network(task: FoldTask) -> tuple[Scores, float]:
     import cnn  # noqa: PLC0415 - seconds, which feature histograms need not wait for
 
     recipe = task.recipe
@@ -52,4 +55,5 @@ def _score_network(task: FoldTask) -> Scores:
     if not recipe.flip:
         changes["views"] = "centre"  # the papers' other views hold mirror images
     config = cnn.evaluation_defaults(task.method, size=recipe.size, **changes)
-    return cnn.score(model, clip_source(task, task.fold.test, model.config.input), config)
+    done = cnn.evaluate(model, clip_source(task, task.fold.test, model.config.input), config)
+    return done.scores, len(done.scores.clip_videos) / done.clips_per_second

@@ -24,24 +24,23 @@ def run(task: FoldTask) -> Path:
     done = task.folder / "train.json"
     if done.exists():
         return task.folder
-    started = time.perf_counter()
     trainers = {"histograms": _train_histograms, "network": _train_network}
-    parameters = trainers[METHODS[task.method].kind](task)
-    cost = {"parameters": parameters, "train_seconds": time.perf_counter() - started}
-    write_json(done, cost)
+    parameters, seconds = trainers[METHODS[task.method].kind](task)
+    write_json(done, {"parameters": parameters, "train_seconds": seconds})
     return task.folder
 
 
-def _train_histograms(task: FoldTask) -> int:
+def _train_histograms(task: FoldTask) -> tuple[int, float]:
+    started = time.perf_counter()
     model = HistogramClassifier(seed=task.recipe.seed)
     labels = task.dataset.labels[task.fold.train]
     features = feature_vectors(task, task.fold.train)
     model.fit(features, labels, classes=len(task.dataset.classes))
     model.save(task.folder / "model")
-    return model.parameters
+    return model.parameters, time.perf_counter() - started
 
 
-def _train_network(task: FoldTask) -> int:
+def _train_network(task: FoldTask) -> tuple[int, float]:
     import cnn  # noqa: PLC0415 - seconds, which feature histograms need not wait for
 
     recipe = task.recipe
@@ -58,6 +57,7 @@ def _train_network(task: FoldTask) -> int:
         changes["steps"] = recipe.train_steps
     config = cnn.training_defaults(task.method, size=recipe.size, **changes)
     source = clip_source(task, task.fold.train, model.config.input)
-    cnn.train(model, source, config, folder=task.folder)
+    result = cnn.train(model, source, config, folder=task.folder)
     cnn.save_model(task.folder / "model", model, extra={"classes": list(classes)})
-    return sum(weights.numel() for weights in model.parameters())
+    (task.folder / cnn.STATE_FILE).unlink()  # nothing will resume from it, and it is large
+    return sum(weights.numel() for weights in model.parameters()), result.seconds
