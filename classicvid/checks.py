@@ -130,8 +130,7 @@ def check_number(
     else:
         outside |= (low is not None and number < low) or (high is not None and number > high)
     if outside:
-        between = " exclusive" if exclusive else ""
-        message = f"{name} must be {_range_text(low, high)}{between}, got {value}"
+        message = f"{name} must be {_range_text(low, high, exclusive=exclusive)}, got {value}"
         raise ValueError(message)
     return number
 
@@ -200,9 +199,10 @@ def check_size(name: str, size: Any) -> tuple[int, int]:
     return check_whole(f"{name}[0]", size[0], low=1), check_whole(f"{name}[1]", size[1], low=1)
 
 
-def _range_text(low: float | None, high: float | None) -> str:
+def _range_text(low: float | None, high: float | None, *, exclusive: bool = False) -> str:
+    above, below = ("above", "below") if exclusive else ("at least", "at most")
     if low is not None and high is not None:
-        return f"from {low} to {high}"
+        return f"{above} {low} and {below} {high}" if exclusive else f"from {low} to {high}"
     if low is not None:
-        return f"at least {low}"
-    return f"at most {high}" if high is not None else "finite"
+        return f"{above} {low}"
+    return f"{below} {high}" if high is not None else "finite"

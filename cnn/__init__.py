@@ -10,6 +10,7 @@ scored by one protocol:
 
 from cnn.checkpoints import STATE_FILE, load_model, save_model
 from cnn.clips import ClipSource
+from cnn.devices import choose_device
 from cnn.evaluation import Evaluation, EvaluationConfig, evaluate, evaluation_defaults, score
 from cnn.models import MODELS, InputSpec, build_model, input_spec
 from cnn.settings import TrainingConfig, training_defaults
@@ -25,6 +26,7 @@ __all__ = [
     "TrainingConfig",
     "TrainingResult",
     "build_model",
+    "choose_device",
     "evaluate",
     "evaluation_defaults",
     "input_spec",

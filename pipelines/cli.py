@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
@@ -13,6 +14,12 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from pipelines.recipes import METHODS, CompareRecipe, DemoRecipe, FlowExportRecipe
 
 DONE, SOME_FAILED, WRONG_USAGE, STOPPED = 0, 1, 2, 130
+
+_KINDS = {
+    "int": "expected a whole number",
+    "float": "expected a finite number",
+    "bool": "expected true or false",
+}
 
 DESCRIPTION = """\
 Does your folder of videos need motion, and which kind of model pays? Tracks key points, computes
@@ -150,7 +157,7 @@ def _tell_comparison(comparison: Any) -> None:
     from pipelines.tables import format_table  # noqa: PLC0415 - loaded with the results
 
     _tell(format_table(comparison.metrics, chance=comparison.verdict.chance))
-    _tell(f"\nProtocol: {comparison.protocol}. 95 % intervals in the report.")
+    _tell(f"\nProtocol: {comparison.protocol}.")
     _tell(comparison.verdict.sentence)
     _tell(f"Report: {comparison.folder / 'report.html'}")
     failures = list(comparison.failures.items())
@@ -173,8 +180,13 @@ def _refuse(text: str, code: int) -> int:
 
 
 def _one_line(error: Exception) -> str:
+    """Say in a line what jsonargparse or the system says in several, without Python's types."""
     text = " ".join(str(error).split())
-    return text.replace("Parser key ", "option ")
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        text = f"{error.filename}: {error.strerror}"
+    text = text.replace("Parser key ", "option ")
+    text = re.sub(r"Expected a typing.Literal\[(.*?)\]", r"expected one of \1", text)
+    return re.sub(r"Expected a <class '(\w+)'>", lambda kind: _KINDS.get(kind[1], kind[0]), text)
 
 
 def _tell(text: str) -> None:

@@ -76,6 +76,10 @@ def run(data: str | Path, recipe: CompareRecipe) -> Comparison:
     methods = parse_methods(recipe.methods)
     for name in ("seed", "train_steps", "workers"):
         check_whole(name, getattr(recipe, name), low=0)
+    if recipe.device == "cuda":
+        import cnn  # noqa: PLC0415 - seconds, which only those wait for who ask for a GPU
+
+        cnn.choose_device("cuda")
     dataset = load_dataset(data)
     protocol = default_protocol(dataset) if recipe.protocol == "auto" else recipe.protocol
     make_folds(dataset, protocol=protocol, folds=recipe.folds, seed=recipe.seed)
@@ -94,7 +98,8 @@ def run(data: str | Path, recipe: CompareRecipe) -> Comparison:
     write_json(folder.root / "verdict.json", asdict(verdict))
     write_failures(folder.root, list(failures.items()))
     report.run(folder.root)
-    return Comparison(folder.root, figures, verdict, failures, protocol)
+    shared = "1 fold" if len(folds) == 1 else f"{len(folds)} folds"
+    return Comparison(folder.root, figures, verdict, failures, f"{protocol}, {shared}")
 
 
 def _lasting(
@@ -189,7 +194,8 @@ def _score_all(
             part.save(file)
     found = {name: scores[name] for name in methods if name in scores}
     if not found:
-        message = f"no method could be trained, such as {next(iter(failures.items()))}"
+        name, reason = next(iter(failures.items()))
+        message = f"no method could be trained; {name}: {reason}"
         raise ValueError(message)
     return found, failures
 

@@ -63,7 +63,7 @@ def stamps(folder: Path) -> dict[Path, int]:
 
 
 def test_writes_what_the_report_and_others_read(found):
-    assert found.protocol == "split"
+    assert found.protocol == "split, 1 fold"
     metrics = json.loads((found.folder / "metrics.json").read_text())
     assert list(metrics) == ["feature-histograms", "single-frame", "two-stream"]
     for row in metrics.values():
@@ -128,9 +128,11 @@ def test_other_settings_are_refused(data, recipe, found):
         ({"seed": -1}, "seed"),
         ({"train_steps": -5}, "train_steps"),
         ({"workers": -1}, "workers"),
+        ({"device": "cuda"}, "no GPU"),
     ],
 )
-def test_bad_options_are_refused_before_any_work(data, tmp_path, change, wanted):
+def test_bad_options_are_refused_before_any_work(data, tmp_path, monkeypatch, change, wanted):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     recipe = replace(CompareRecipe(runs=str(tmp_path / "runs"), run="x"), **change)
     with pytest.raises(ValueError, match=wanted):
         compare.run(data, recipe)
