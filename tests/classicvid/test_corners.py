@@ -200,7 +200,7 @@ GRAY = np.zeros((20, 30), np.uint8)
         (np.zeros((20, 30, 3), np.uint8), {}, ValueError, "image must be a gray image .*to_gray"),
         (np.zeros((20, 30), np.int16), {}, TypeError, "image must be uint8 or float32"),
         (GRAY, {"max_corners": -1}, ValueError, "max_corners must be at least 0"),
-        (GRAY, {"quality": 0}, ValueError, "quality must be at least 0 exclusive"),
+        (GRAY, {"quality": 0}, ValueError, "quality must be above 0"),
         (GRAY, {"min_distance": -1}, ValueError, "min_distance must be at least 0"),
         (GRAY, {"block_size": 1}, ValueError, "block_size must be at least 2"),
         (GRAY, {"block_size": 3.0}, TypeError, "block_size must be a whole number"),

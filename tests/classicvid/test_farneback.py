@@ -300,7 +300,7 @@ GRAY = np.zeros((20, 30), np.uint8)
             ValueError,
             r"same shape.*\(20, 30\) and \(30, 20\)",
         ),
-        ({"pyr_scale": 1.0}, ValueError, "pyr_scale must be from 0 to 1 exclusive"),
+        ({"pyr_scale": 1.0}, ValueError, "pyr_scale must be above 0 and below 1"),
         ({"pyr_scale": float("nan")}, ValueError, "pyr_scale must be"),
         ({"levels": -1}, ValueError, "levels must be at least 0"),
         ({"levels": 1.5}, TypeError, "levels must be a whole number"),

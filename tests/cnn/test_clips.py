@@ -195,7 +195,7 @@ def test_videos_may_differ_in_size_and_length():
         ({"videos": [numbered(3), numbered(3, 2)]}, ValueError, "video v1 must be"),
         ({"videos": [numbered(3), numbered(3)[:0]]}, ValueError, "video v1 must be"),
         ({"videos": []}, ValueError, "at least one"),
-        ({"bound": 0.0}, ValueError, "bound must be at least 0"),
+        ({"bound": 0.0}, ValueError, "bound must be above 0"),
     ],
 )
 def test_wrong_videos_are_refused(change, error, message):

@@ -202,7 +202,7 @@ def test_every_network_has_defaults_and_nothing_is_flipped_unasked():
         ({"epochs": 3}, "give either steps or epochs, got 8 and 3"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ({"schedule": "cosine"}, "schedule must be one of one-cycle, steps, constant"),
-        ({"learning_rate": -1.0}, "learning_rate must be at least 0"),
+        ({"learning_rate": -1.0}, "learning_rate must be above 0"),
     ],
 )
 def test_wrong_settings_are_refused(changes, message):

@@ -310,7 +310,7 @@ def test_places_that_cannot_be_used_are_named(source, out, tmp_path):
 @pytest.mark.parametrize(
     ("recipe", "text"),
     [
-        (FlowExportRecipe(bound=0.0), "bound must be at least 0 exclusive, got 0"),
+        (FlowExportRecipe(bound=0.0), "bound must be above 0, got 0"),
         (FlowExportRecipe(quality=0), "quality must be from 1 to 100, got 0"),
         (FlowExportRecipe(short_side=-1), "short_side must be at least 0, got -1"),
         (FlowExportRecipe(layout="tsn"), "layout must be one of frames, got 'tsn'"),
