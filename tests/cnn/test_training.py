@@ -110,7 +110,7 @@ def test_tiny_network_learns_what_one_frame_shows(striped):
     assert not model.training
     assert result.log[-1]["loss"] < 0.2
     assert result.log[-1]["hit_at_1"] > 0.9
-    assert result.log[-1]["seconds"] <= result.seconds
+    assert result.log[-1]["seconds"] <= result.seconds + 0.001  # the log has milliseconds
     assert cnn.score(model, striped, cnn.EvaluationConfig(device="cpu")).video_hit_at(1) == 1.0
 
 
