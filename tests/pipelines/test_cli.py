@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -91,13 +90,8 @@ def test_ctrl_c_says_how_to_go_on(capsys, monkeypatch):
     assert "the same command goes on from there" in err
 
 
-def test_help_answers_at_once():
+def test_help_is_answered_by_a_fresh_process():
+    # That it comes at once is kept by test_architecture: the command line loads nothing heavy.
     command = [sys.executable, "-m", "pipelines.cli", "--help"]
-    seconds = []
-    for _ in range(5):
-        started = time.perf_counter()
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-        seconds.append(time.perf_counter() - started)
-    assert "compare" in done.stdout
-    # The best of five: what the program needs, not what else the machine was doing.
-    assert min(seconds) < 0.5
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert all(name.split()[0] in done.stdout for name in cli.COMMANDS)
