@@ -44,5 +44,6 @@ check: $(VENV)/.dev
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 bench: $(VENV)/.runtime
 	@$(BIN)/python benchmarks/bench_flow.py
+	@$(BIN)/python benchmarks/bench_keypoints.py
 docs: $(VENV)/.docs
 	$(BIN)/sphinx-build -W -b html docs docs/_build

@@ -1,80 +1,132 @@
-"""Two frames go in; our times beside OpenCV's, measured in turns on one thread, come out."""
+"""Frames of a video go in; our times for Farnebäck's flow beside OpenCV's come out."""
 
 from __future__ import annotations
 
+import argparse
 import os
+import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import cv2
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvid.flow import FarnebackFlow, farneback_flow, lucas_kanade_flow
-from classicvid.keypoints import good_features
+from classicvid.flow import FarnebackFlow, farneback_flow
+from classicvid.image import to_gray
+from classicvid.kernels.simd import LANES
+from classicvid.video import read_frames
 
 ROOT = Path(__file__).resolve().parent.parent
-SIZES = ((320, 240), (640, 480))
-TURNS = 21
+VIDEO, FIRST_FRAME = "demo.mp4", 40
+SIZES = ((320, 240), (640, 480), (1280, 720), (1920, 1080))
 # Pyramid scale, levels, window, iterations, poly_n, poly_sigma: the defaults of both.
 FARNEBACK = (0.5, 3, 15, 3, 5, 1.2)
+# Of a pixel and an iteration under a box window: numbers of 4 bytes that are read or written (two
+# expansions, and the equations when their row enters, leaves a block and is summed), and
+# floating-point operations (60 for interpolation, 40 for the equations, 45 for the sums, 25 for
+# the solution).
+NUMBERS, OPERATIONS = 5 + 5 + 4 * 5 + 6 * 5 + 4, 170
+# Pixels of all levels, each half as long as the one below, over those of the finest.
+PYRAMID = 1 + 1 / 4 + 1 / 16 + 1 / 64
 
-Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+Call = Callable[[], Any]
+Frames = list[NDArray[np.uint8]]
 
 
 def main() -> None:
     """Print one row a case: medians in milliseconds, and how many times faster we are."""
-    cv2.setNumThreads(1)
-    pair, origin = real_pair() or synthetic_pair()
-    print(f"{origin}; medians of {TURNS} runs in turns, one thread; OpenCV {cv2.__version__}")
-    print(f"{'case':36}{'OpenCV ms':>10}{'ours ms':>10}{'times':>8}")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--turns", type=int, default=15, help="runs of each case (15)")
+    turns = parser.parse_args().turns
+    frames, origin = real_frames() or synthetic_frames()
+    print(f"{origin}; medians of {turns} runs in turns, both on as many threads")
+    print(
+        f"{processor()}, {os.cpu_count()} cores, {LANES} lanes; OpenCV {cv2.__version__}, numba "
+        f"{numba.__version__}, numpy {np.__version__}, Python {platform.python_version()}"
+    )
+    bandwidth, speed = measure_bandwidth(), measure_speed()
+    print(f"memory {bandwidth / 1e9:.1f} GB/s, one core {speed / 1e9:.0f} GFLOP/s")
+    head = f"{'case':40}{'OpenCV ms':>11}{'ours ms':>10}{'times':>7}{'limit ms':>10}{'of it':>7}"
+    print(f"{head}{'mean error':>12}{'99.9 %':>9}")
     for size in SIZES:
-        resized = tuple(cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in pair)
-        for name, (theirs, ours) in cases(resized).items():
-            reference, own = race(theirs, ours)
-            label = f"{size[0]}x{size[1]} {name}"
-            print(f"{label:36}{reference:10.2f}{own:10.2f}{reference / own:8.2f}", flush=True)
+        method = cv2.INTER_CUBIC if size[0] > frames[0].shape[1] else cv2.INTER_AREA
+        resized = [cv2.resize(frame, size, interpolation=method) for frame in frames]
+        # What a core must compute at least, or fetch at least where the frame exceeds the cache.
+        work = size[0] * size[1] * PYRAMID * FARNEBACK[3]
+        limit = 1e3 * max(work * OPERATIONS / speed, work * 4 * 10 / FARNEBACK[3] / bandwidth)
+        for gaussian in (False, True):
+            error = agreement(resized, gaussian)
+            for name, threads, theirs, ours in cases(resized, gaussian):
+                reference, own = race(theirs, ours, turns)
+                label = f"{size[0]}x{size[1]} {name}"
+                share = f"{limit / own:7.0%}" if not gaussian and threads == 1 else f"{'':7}"
+                bound = f"{limit:10.2f}" if share.strip() else f"{'':10}"
+                print(
+                    f"{label:40}{reference:11.2f}{own:10.2f}{reference / own:7.1f}{bound}{share}"
+                    f"{error}",
+                    flush=True,
+                )
 
 
-def cases(pair: Pair) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
-    """Return OpenCV's call and ours for every case."""
-    previous, next = pair
-    points = good_features(previous, max_corners=1000, quality=0.0005, min_distance=3)
-    streams = {gaussian: FarnebackFlow(gaussian=gaussian) for gaussian in (False, True)}
-    rows: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {}
-    for gaussian, name in ((False, "box"), (True, "Gaussian")):
-        rows[f"Farneback {name}, a pair"] = (
-            lambda flags=256 * gaussian: opencv_flow(pair, flags),
-            lambda gaussian=gaussian: farneback_flow(previous, next, gaussian=gaussian),
-        )
-        rows[f"Farneback {name}, in a video"] = (
-            lambda flags=256 * gaussian: opencv_flow(pair, flags),
-            lambda stream=streams[gaussian]: stream.feed(next),
-        )
-    rows[f"Lucas-Kanade, {len(points)} points"] = (
-        lambda: cv2.calcOpticalFlowPyrLK(previous, next, points, None),
-        lambda: lucas_kanade_flow(previous, next, points),
-    )
-    rows["good features, 1000 points"] = (
-        lambda: cv2.goodFeaturesToTrack(previous, 1000, 0.01, 5),
-        lambda: good_features(previous, max_corners=1000, quality=0.01, min_distance=5),
-    )
-    return rows
+def cases(frames: Frames, gaussian: bool) -> Iterator[tuple[str, int, Call, Call]]:
+    """Yield every case: its name, its threads, OpenCV's call and ours."""
+    window = "Gaussian" if gaussian else "box"
+    for threads in (1, 2):
+        suffix = "" if threads == 1 else ", 2 threads"
+
+        def theirs(threads: int = threads) -> Any:
+            cv2.setNumThreads(threads)
+            return opencv_flow(frames, gaussian)
+
+        def pair(threads: int = threads) -> Any:
+            return farneback_flow(frames[0], frames[1], gaussian=gaussian, threads=threads)
+
+        yield f"{window}, a pair{suffix}", threads, theirs, pair
+        yield f"{window}, in a video{suffix}", threads, theirs, stream(frames, gaussian, threads)
+
+    def back_and_forth() -> Any:
+        return opencv_flow(frames, gaussian), opencv_flow(frames[::-1], gaussian)
+
+    cv2.setNumThreads(1)
+    both = stream(frames, gaussian, 1, both=True)
+    yield f"{window}, in a video, both ways", 0, back_and_forth, both
 
 
-def opencv_flow(pair: Pair, flags: int) -> NDArray[np.float32]:
+def stream(frames: Frames, gaussian: bool, threads: int, *, both: bool = False) -> Call:
+    """Return a call that feeds the next frame of a video that runs forwards and backwards."""
+    estimator, fed = FarnebackFlow(gaussian=gaussian, threads=threads), [0]
+    estimator.feed(frames[0])
+
+    def feed() -> Any:
+        fed[0] += 1
+        frame = frames[fed[0] % 2]
+        return estimator.feed_both(frame) if both else estimator.feed(frame)
+
+    return feed
+
+
+def opencv_flow(frames: Frames, gaussian: bool) -> NDArray[np.float32]:
     """Run OpenCV's Farnebäck at the defaults."""
-    return cv2.calcOpticalFlowFarneback(*pair, None, *FARNEBACK, flags)
+    return cv2.calcOpticalFlowFarneback(frames[0], frames[1], None, *FARNEBACK, 256 * gaussian)
 
 
-def race(theirs: Callable[[], Any], ours: Callable[[], Any]) -> tuple[float, float]:
+def agreement(frames: Frames, gaussian: bool) -> str:
+    """Return how far the results lie apart, in pixels: the mean and the 99.9th percentile."""
+    ours = farneback_flow(frames[0], frames[1], gaussian=gaussian)
+    error = np.abs(ours - opencv_flow(frames, gaussian)).max(axis=2)
+    return f"{error.mean():12.1e}{np.percentile(error, 99.9):9.0e}"
+
+
+def race(theirs: Call, ours: Call, turns: int) -> tuple[float, float]:
     """Return both medians in milliseconds; the runs take turns, so that other load strikes both."""
     seconds: tuple[list[float], list[float]] = ([], [])
     theirs(), ours(), ours()  # the first compiles
-    for _ in range(TURNS):
+    for _ in range(turns):
         for call, times in zip((theirs, ours), seconds, strict=True):
             start = time.perf_counter()
             call()
@@ -82,21 +134,49 @@ def race(theirs: Callable[[], Any], ours: Callable[[], Any]) -> tuple[float, flo
     return 1e3 * median(seconds[0]), 1e3 * median(seconds[1])
 
 
-def real_pair() -> tuple[Pair, str] | None:
-    """Return two frames of the shared data, if they are there."""
+def measure_bandwidth() -> float:
+    """Return the bytes a second that one core reads from memory."""
+    numbers = np.ones(2**25, np.float32)
+    return numbers.nbytes / min(timed(numbers.sum) for _ in range(5))
+
+
+def measure_speed() -> float:
+    """Return the floating-point operations a second of one core, as a product of matrices shows."""
+    cv2.setNumThreads(1)
+    square = np.ones((768, 768), np.float32)
+    return 2 * 768**3 / min(timed(lambda: cv2.gemm(square, square, 1, None, 0)) for _ in range(5))
+
+
+def timed(call: Call) -> float:
+    """Return the seconds that a call takes."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def processor() -> str:
+    """Return the name of the processor."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def real_frames() -> tuple[Frames, str] | None:
+    """Return two gray frames of the shared data, if they are there."""
     data = Path(os.environ.get("CLASSICVID_SHARED_DATA", ROOT.parent / "shared" / "data"))
-    paths = [data / "flow_pairs" / "middlebury" / "Grove2" / f"frame1{i}.png" for i in (0, 1)]
-    if not all(path.is_file() for path in paths):
+    path = data / "corpus" / "good" / VIDEO
+    if not path.is_file():
         return None
-    previous, next = (cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in paths)
-    return (previous, next), "Grove2"
+    frames = read_frames(path, start=FIRST_FRAME, stop=FIRST_FRAME + 2)
+    return [to_gray(frame) for frame in frames], VIDEO
 
 
-def synthetic_pair() -> tuple[Pair, str]:
+def synthetic_frames() -> tuple[Frames, str]:
     """Return a texture and the same, moved by (-3, -2) pixels."""
     noise = np.random.default_rng(0).normal(128, 400, (482, 643))
     image = cv2.GaussianBlur(noise, (0, 0), 3).clip(0, 255).astype(np.uint8)
-    return (image[:480, :640].copy(), image[2:, 3:].copy()), "synthetic texture"
+    return [image[:480, :640].copy(), image[2:, 3:].copy()], "synthetic texture"
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from classicvid.classifier import HistogramClassifier
 from classicvid.descriptors import video_histograms
 from classicvid.flow import (
     FarnebackFlow,
+    LucasKanadeTracker,
+    TrackedPoints,
     angular_error,
     colour_wheel,
     dequantise_flow,
@@ -26,12 +28,20 @@ from classicvid.flow import (
     farneback_flow,
     flow_to_colour,
     lucas_kanade_flow,
+    lucas_kanade_grid_flow,
     quantise_flow,
     read_flo,
     write_flo,
 )
-from classicvid.image import resize, to_gray
-from classicvid.keypoints import corner_response, good_features
+from classicvid.image import (
+    image_gradients,
+    image_pyramid,
+    median_filter_flow,
+    resize,
+    to_gray,
+    warp_image,
+)
+from classicvid.keypoints import corner_response, good_features, grid_points
 from classicvid.metrics import Scores, hit_at_k, label_ranks, paired_difference, wilson_interval
 from classicvid.synthetic import (
     APPEARANCE_CLASSES,
@@ -58,11 +68,18 @@ __all__ = [  # noqa: RUF022
     "probe",
     "read_frames",
     "write_video",
+    "image_gradients",
+    "image_pyramid",
+    "median_filter_flow",
     "resize",
     "to_gray",
+    "warp_image",
     "corner_response",
     "good_features",
+    "grid_points",
     "FarnebackFlow",
+    "LucasKanadeTracker",
+    "TrackedPoints",
     "angular_error",
     "colour_wheel",
     "dequantise_flow",
@@ -70,6 +87,7 @@ __all__ = [  # noqa: RUF022
     "farneback_flow",
     "flow_to_colour",
     "lucas_kanade_flow",
+    "lucas_kanade_grid_flow",
     "quantise_flow",
     "read_flo",
     "write_flo",

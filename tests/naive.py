@@ -231,3 +231,19 @@ def describe_histograms(histograms, cell_pixels, parts):
             weights = piece.mean(axis=0) + 0.05 / 256 * cell_pixels[:, :, None]
             out += [weights / weights.sum(), weights.sum(axis=(0, 1)) / weights.sum()]
     return np.sqrt(np.concatenate([part.ravel() for part in out]))
+
+
+def framed(array, value, margin=4096):
+    """Return a row filled with ``value``, and a copy of the array that lies in its middle."""
+    filling = np.array(value).astype(array.dtype)
+    whole = np.full(array.size + 2 * margin, filling, array.dtype)
+    inside = whole[margin : margin + array.size].reshape(array.shape)
+    inside[...] = array
+    return whole, inside
+
+
+def assert_frame_untouched(whole, inside):
+    """Check that nothing was written before or after an array that `framed` returned."""
+    margin = (whole.size - inside.size) // 2
+    for side in (whole[:margin], whole[margin + inside.size :]):
+        np.testing.assert_array_equal(side, np.full_like(side, side[0]))

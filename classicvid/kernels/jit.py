@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from numba import njit
+from numba.core.caching import FunctionCache
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -13,9 +17,10 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 
     Notes
     -----
-    A cached kernel does not notice an edit in another file: a kernel calls only kernels of its own
-    file. Where neither the folder of the source nor the user's cache folder can be written, the
-    kernel is compiled anew in every process.
+    The code on disk belongs to one processor and to one state of all files of kernels: a kernel may
+    call the kernels of other files, and an edit anywhere among them compiles it anew. Where neither
+    the folder of the source nor the user's cache folder can be written, the kernel is compiled anew
+    in every process.
     """
     return _compile(function)
 
@@ -29,9 +34,48 @@ def kernel_any_order(function: Callable[..., Any]) -> Callable[..., Any]:
     return _compile(function, fastmath={"reassoc", "contract", "nsz"})
 
 
+def kernel_fused(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a kernel in which a product that is added to something may be rounded with the sum.
+
+    The order of the sums is as written. Made for kernels of explicit vectors (`kernels.simd`).
+    """
+    return _compile(function, fastmath={"contract", "nsz"})
+
+
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a formula on vectors, `kernel_fused`, into each kernel that calls it."""
+    return _compile(function, fastmath={"contract", "nsz"}, forceinline=True)
+
+
+def spliced(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a step as a part of each kernel that calls it, as if it were written there.
+
+    Kernels that call kernels are compiled anew within each caller: where they call one another in a
+    long chain, splicing all but the first and the last saves most of that time.
+    """
+    return njit(inline="always")(function)
+
+
 def _compile(function: Callable[..., Any], **flags: Any) -> Callable[..., Any]:
     flags = {"nogil": True, "error_model": "numpy", **flags}
     try:
-        return njit(cache=True, **flags)(function)
+        dispatcher = njit(cache=True, **flags)(function)
     except RuntimeError:  # numba found no folder that it may write its cache to
         return njit(**flags)(function)
+    if hasattr(dispatcher, "_cache"):  # with the JIT off, it is the function itself
+        dispatcher._cache = _Cache(function)
+    return dispatcher
+
+
+class _Cache(FunctionCache):
+    """numba's cache on disk, which by itself does not see an edit in another file."""
+
+    def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
+        return (*super()._index_key(sig, codegen), _digest_sources())
+
+
+@cache
+def _digest_sources() -> str:
+    """Return what changes with any file of kernels."""
+    sources = sorted(Path(__file__).parent.rglob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()

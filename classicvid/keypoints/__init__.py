@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from classicvid.keypoints.corners import corner_response, good_features
+from classicvid.keypoints.grid import grid_points
 
-__all__ = ["corner_response", "good_features"]
+__all__ = ["corner_response", "good_features", "grid_points"]

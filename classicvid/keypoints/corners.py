@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from threading import local
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from classicvid import checks
-from classicvid.kernels import corners as kernels
+from classicvid.kernels.corners import maxima, selection, strips
+from classicvid.kernels.corners import response as responses
+from classicvid.kernels.simd import LANES
+
+# Candidates are ordered by group; so many of them leave a few in each.
+GROUPS = 1024
+_KEPT = local()
 
 
 def corner_response(
@@ -51,7 +59,9 @@ def corner_response(
     gray = checks.check_gray("image", image)
     size = checks.check_whole("block_size", block_size, low=2)
     k = checks.check_number("harris_k", harris_k)
-    return _respond(gray, size, k if use_harris else None)
+    room = np.empty(gray.size + LANES, np.float32)
+    response, _ = _respond(gray, size, k if use_harris else None, room)
+    return _map_of(response, gray.shape)
 
 
 def good_features(
@@ -64,6 +74,7 @@ def good_features(
     use_harris: bool = False,
     harris_k: float = 0.04,
     mask: NDArray[Any] | None = None,
+    occupied: NDArray[Any] | None = None,
 ) -> NDArray[np.float32]:
     """Find the corners that are best followed from frame to frame.
 
@@ -80,7 +91,9 @@ def good_features(
     block_size, use_harris, harris_k
         As in `corner_response`.
     mask : array, shape (H, W), optional
-        Corners are sought where it is not zero.
+        Corners are sought where it is not zero; the strongest response is the strongest there.
+    occupied : array, shape (M, 2), optional
+        Points (x, y), in pixels: corners keep ``min_distance`` from the pixels nearest to them.
 
     Returns
     -------
@@ -95,7 +108,8 @@ def good_features(
     Notes
     -----
     OpenCV's ``goodFeaturesToTrack``, whose parameters these are: a corner exceeds or equals its
-    eight neighbours, and does not lie on the border of the image.
+    eight neighbours, and does not lie on the border of the image. Each thread keeps the memory of
+    its last image and its largest map of responses for the next call.
     """
     gray = checks.check_gray("image", image)
     limit = checks.check_whole("max_corners", max_corners, low=0)
@@ -104,20 +118,27 @@ def good_features(
     size = checks.check_whole("block_size", block_size, low=2)
     k = checks.check_number("harris_k", harris_k)
     allowed = _check_mask(mask, gray.shape)
-    response = _respond(gray, size, k if use_harris else None)
-    candidates = _strongest_first(response, share, allowed)
-    if distance < 1:
-        chosen = candidates[: limit or None]
-        return np.stack([chosen % gray.shape[1], chosen // gray.shape[1]], axis=1).astype(
-            np.float32
-        )
-    kept = np.empty((min(limit or len(candidates), len(candidates)), 2), np.float32)
-    return kept[: kernels.keep_apart(candidates, gray.shape, distance, kept)].copy()
+    held = checks.check_points("occupied", () if occupied is None else occupied)
+    response, strongest = _respond(gray, size, k if use_harris else None, _kept_room(gray.size))
+    if allowed is not None:
+        strongest = cv2.minMaxLoc(_map_of(response, gray.shape), allowed.view(np.uint8))[1]
+    if strongest <= 0:
+        return np.zeros((0, 2), np.float32)
+    keys = _find_maxima(response, gray.shape, strongest * share)
+    return _keep_apart(keys, gray.shape, limit, distance, held, allowed)
 
 
-def _check_mask(mask: NDArray[Any] | None, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def _kept_room(pixels: int) -> NDArray[np.float32]:
+    # Fresh memory costs the system more time, a page at a time, than the responses do.
+    room = getattr(_KEPT, "room", None)
+    if room is None or room.size < pixels + LANES:
+        room = _KEPT.room = np.empty(pixels + LANES, np.float32)
+    return room[: pixels + LANES]
+
+
+def _check_mask(mask: NDArray[Any] | None, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
     if mask is None:
-        return np.zeros((0, 0), np.bool_)
+        return None
     allowed = np.asarray(mask) != 0
     if allowed.shape != shape:
         message = f"mask must have the shape of the image, {shape}, got {allowed.shape}"
@@ -125,31 +146,79 @@ def _check_mask(mask: NDArray[Any] | None, shape: tuple[int, ...]) -> NDArray[np
     return allowed
 
 
-def _respond(image: NDArray[Any], block_size: int, harris_k: float | None) -> NDArray[np.float32]:
+def _map_of(response: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    return response[: shape[0] * shape[1]].reshape(shape)
+
+
+def _respond(
+    image: NDArray[Any], block_size: int, harris_k: float | None, response: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], float]:
+    """Fill ``response`` (H W + `LANES`,); return it and the strongest."""
     scale = 1 / (4 * block_size * (255 if image.dtype == np.uint8 else 1))
-    height, width = image.shape
-    products = np.empty((height, 3, width), np.float32)
-    kernels.gradient_products(image.astype(np.float32, copy=False), np.float32(scale), products)
-    response = np.empty((height, width), np.float32)
-    if harris_k is None:
-        kernels.min_eigenvalues(products, block_size, response)
-    else:
-        kernels.harris_responses(products, block_size, np.float32(harris_k), response)
-    return response
+    square, k = np.float32(scale * scale), np.float32(harris_k or 0)
+    use_harris = harris_k is not None
+    if block_size == 3:
+        padded = _pad(image)
+        strongest = strips.respond_in_strips(padded, image.shape, square, use_harris, k, response)
+        return response, strongest
+    shape = responses.scratch_rows(block_size), responses.row_room(image.shape[1], block_size)
+    scratch = np.zeros(shape, np.float32)
+    strongest = responses.respond(image, square, block_size, use_harris, k, scratch, response)
+    return response, strongest
 
 
-def _strongest_first(
-    response: NDArray[np.float32], quality: float, allowed: NDArray[np.bool_]
+def _pad(image: NDArray[Any]) -> NDArray[Any]:
+    near, right = strips.BORDER, strips.RIGHT_BORDER
+    kept = getattr(_KEPT, "padded", None)  # written again if it has the shape and the dtype
+    padded = cv2.copyMakeBorder(image, near, near, near, right, cv2.BORDER_REFLECT_101, dst=kept)
+    _KEPT.padded = padded
+    return padded
+
+
+def _find_maxima(
+    response: NDArray[np.float32], shape: tuple[int, ...], threshold: float
 ) -> NDArray[np.int64]:
-    """Return flat indices of the local maxima above the quality threshold."""
-    considered = response[allowed] if allowed.size else response
-    if considered.size == 0:
+    """Return the keys of the local maxima above a threshold that is not negative."""
+    keys = np.empty(response.size // 4 + 1, np.int64)
+    count = maxima.local_maxima(response, shape, np.float32(threshold), keys)
+    if count > keys.size:  # plateaus: equal neighbours are maxima together
+        keys = np.empty(count, np.int64)
+        maxima.local_maxima(response, shape, np.float32(threshold), keys)
+    return keys[:count]
+
+
+def _keep_apart(
+    keys: NDArray[np.int64],
+    shape: tuple[int, ...],
+    limit: int,
+    distance: float,
+    held: NDArray[np.float32],
+    allowed: NDArray[np.bool_] | None,
+) -> NDArray[np.float32]:
+    """Return (x, y) of the strongest keys that lie apart, on pixels that are allowed."""
+    height, width = shape
+    kept = np.empty((min(limit or keys.size, keys.size), 2), np.float32)
+    if len(kept) == 0:
+        return kept
+    taken = np.zeros((height, (width + 63) // 64), np.uint64)
+    if allowed is not None:
+        bits = np.packbits(~allowed, axis=1, bitorder="little")
+        taken.view(np.uint8)[:, : bits.shape[1]] = bits
+    half_widths = _disc_rows(distance, shape)
+    if len(held):
+        near = held[(np.abs(held) <= np.float32(1e6)).all(axis=1)]
+        selection.take_discs(np.rint(near).astype(np.int64), half_widths, width, taken)
+    starts, grouped = np.empty(GROUPS + 1, np.int64), np.empty_like(keys)
+    selection.group_by_strength(keys, starts, grouped)
+    return kept[: selection.keep_apart(grouped, starts, half_widths, width, taken, kept)].copy()
+
+
+def _disc_rows(radius: float, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Return, a row from its centre on, how far the pixels nearer than ``radius`` reach."""
+    if radius < 1:
         return np.zeros(0, np.int64)
-    threshold = np.float32(considered.max() * quality)
-    found = np.empty(response.size // 4 + 1, np.int64)
-    count = kernels.local_maxima(response, threshold, allowed, found)
-    if count > found.size:  # plateaus: equal neighbours are maxima together
-        found = np.empty(count, np.int64)
-        kernels.local_maxima(response, threshold, allowed, found)
-    found = found[:count]
-    return np.ascontiguousarray(found[np.argsort(response.ravel()[found], kind="stable")[::-1]])
+    rows = np.arange(min(np.ceil(radius), shape[0]))
+    square = radius * radius - rows * rows
+    reach = np.ceil(np.sqrt(square)) - 1
+    reach -= reach * reach >= square
+    return np.minimum(reach, shape[1]).astype(np.int64)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import pytest
 
-from classicvid.kernels import corners as kernels
-from classicvid.keypoints import corner_response, good_features
+from classicvid.kernels.corners import maxima, selection, strips
+from classicvid.kernels.corners import response as responses
+from classicvid.kernels.simd import LANES
+from classicvid.keypoints import corner_response, corners, good_features
 from tests import naive
 
 SCENES = ["Dimetrodon", "Grove2", "RubberWhale", "Urban2", "Venus"]
@@ -93,7 +98,9 @@ def test_corners_under_a_mask_equal_opencv(read_frame, name, use_harris):
 
 
 @MEASURES
-@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (3, 3), (3, 40), (5, 7), (40, 3), (31, 33)])
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (2, 2), (3, 3), (3, 40), (5, 7), (40, 3), (17, 31), (33, 1000)]
+)
 def test_any_size_equals_opencv(shape, use_harris, rng):
     image = rng.integers(0, 256, shape).astype(np.uint8)
     response = corner_response(image, use_harris=use_harris)
@@ -163,32 +170,131 @@ def test_response_equals_its_twin(shape, block_size, use_harris, rng):
     np.testing.assert_allclose(response, twin, atol=1e-5 * max(np.abs(twin).max(), 1e-3))
 
 
-@pytest.mark.parametrize("shape", [(13, 9), (3, 3), (2, 8), (1, 1)])
+@pytest.mark.parametrize("shape", [(13, 9), (3, 3), (2, 8), (1, 1), (17, 31), (33, 1000)])
 def test_maxima_equal_their_twin(shape, rng):
     response = rng.integers(0, 4, shape).astype(np.float32)  # few values: plateaus
-    allowed = rng.random(shape) < 0.7
-    for mask in (allowed, np.zeros((0, 0), bool)):
-        out = np.empty(response.size, np.int64)
-        count = kernels.local_maxima(response, np.float32(0), mask, out)
-        twin = naive.local_maxima(response, 0, mask if mask.size else np.ones(shape, bool))
-        assert out[:count].tolist() == twin
+    row = np.concatenate([response.ravel(), np.full(LANES, 9, np.float32)])
+    keys = np.empty(response.size, np.int64)
+    count = maxima.local_maxima(row, shape, np.float32(0), keys)
+    places = keys[:count] & (2**maxima.INDEX_BITS - 1)
+    assert places.tolist() == naive.local_maxima(response, 0, np.ones(shape, bool))
+    strength = (keys[:count] >> maxima.INDEX_BITS).astype(np.int32).view(np.float32)
+    np.testing.assert_array_equal(strength, response.ravel()[places])
 
 
 def test_more_maxima_than_room_are_counted():
-    plateau = np.ones((10, 12), np.float32)
-    out = np.full(5, -1)
-    assert kernels.local_maxima(plateau, np.float32(0), np.zeros((0, 0), bool), out) == 80
-    assert out.tolist() == [13, 14, 15, 16, 17]
+    plateau = np.ones(10 * 12 + LANES, np.float32)
+    keys = np.full(5, -1)
+    assert maxima.local_maxima(plateau, (10, 12), np.float32(0), keys) == 80
+    assert (keys & (2**maxima.INDEX_BITS - 1)).tolist() == [13, 14, 15, 16, 17]
 
 
-@pytest.mark.parametrize("min_distance", [1.0, 1.5, 2.5, 3.0, 7.3, 60.0])
-def test_keeping_apart_equals_its_twin(min_distance, rng):
-    shape = (37, 50)
-    candidates = rng.permutation(shape[0] * shape[1])[:600]
-    out = np.empty((600, 2), np.float32)
-    count = kernels.keep_apart(candidates, shape, min_distance, out)
-    points = [(index % shape[1], index // shape[1]) for index in candidates.tolist()]
-    np.testing.assert_array_equal(out[:count], naive.keep_apart(points, min_distance))
+@pytest.mark.parametrize("spread", [0, 1, 1000, 2**62])
+@pytest.mark.parametrize("groups", [1, 7, 1024])
+def test_groups_fall_and_hold_all_keys(groups, spread, rng):
+    keys = rng.integers(2**61, 2**61 + spread + 1, 3000)
+    starts, out = np.empty(groups + 1, np.int64), np.empty_like(keys)
+    selection.group_by_strength(keys, starts, out)
+    assert starts[0] == 0
+    assert starts[-1] == 3000
+    np.testing.assert_array_equal(np.sort(out), np.sort(keys))
+    parts = [out[a:b] for a, b in pairwise(starts) if b > a]
+    for stronger, weaker in pairwise(parts):
+        assert stronger.min() >= weaker.max()
+
+
+@pytest.mark.parametrize("min_distance", [0.0, 1.0, 1.5, 2.5, 3.0, 7.3, 60.0, 1e9])
+def test_selection_equals_its_twin(min_distance, rng):
+    """Many equal responses: among them the lowest, rightmost pixel comes first."""
+    shape = (17, 70)
+    response = rng.integers(-9, 6, shape).clip(0).astype(np.float32)
+    places = np.flatnonzero(response)
+    keys = response.view(np.int32).ravel()[places].astype(np.int64) << maxima.INDEX_BITS | places
+    order = places[np.lexsort((-places, -response.ravel()[places]))]
+    points = [(index % shape[1], index // shape[1]) for index in order.tolist()]
+    twin = naive.keep_apart(points, min_distance)
+    held = np.zeros((0, 2), np.float32)
+    for limit in (0, 1, 40):
+        kept = corners._keep_apart(keys, shape, limit, min_distance, held, None)
+        np.testing.assert_array_equal(kept, twin[: limit or None])
+
+
+def test_corners_keep_away_from_points_in_hand(rng):
+    image = cv2.GaussianBlur(rng.integers(0, 256, (90, 120)).astype(np.uint8), (0, 0), 1)
+    settings = {"max_corners": 0, "quality": 0.001, "min_distance": 6}
+    held = rng.uniform(-5, [125, 95], (40, 2)).astype(np.float32)
+    held[:2] = [[np.nan, 4], [1e30, -np.inf]]
+    found = good_features(image, occupied=held, **settings)
+    pixels = np.rint(held[2:])
+    assert np.linalg.norm(found[:, None] - pixels, axis=2).min() >= 6
+    # Those that no point in hand is near are found as before, from the strongest on.
+    everywhere = good_features(image, **settings)
+    strongest = everywhere[0]
+    free = np.linalg.norm(pixels - strongest, axis=1).min() >= 6
+    assert (strongest.tolist() in found.tolist()) == free
+    again = good_features(image, occupied=np.concatenate([held, found]), **settings)
+    assert len(again) == 0
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (17, 31), (33, 1000), (2, 16), (40, 15)])
+@pytest.mark.parametrize("block_size", [2, 3, 5, 20])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_nothing_outside_the_arrays_is_used_or_changed(shape, block_size, dtype, rng):
+    """NaN or 255 around the image spoils what it enters; what is written beside it shows."""
+    image = rng.integers(0, 256, shape).astype(dtype)
+    framed = naive.framed(image, np.nan if dtype == np.float32 else 255)
+    room = responses.scratch_rows(block_size), responses.row_room(shape[1], block_size)
+    scratch = naive.framed(np.zeros(room, np.float32), 77)
+    out = naive.framed(np.zeros(image.size + LANES, np.float32), 88)
+    scale = np.float32((1 / (4 * block_size)) ** 2)
+    strongest = responses.respond(
+        framed[1], scale, block_size, False, np.float32(0), scratch[1], out[1]
+    )
+    response = out[1][: image.size].reshape(shape)
+    expected = opencv_response(image.astype(np.float32), block_size, False)
+    np.testing.assert_allclose(response, expected, atol=1e-5 * max(expected.max(), 1e-3))
+    assert strongest == response.max()
+    for whole, inside in (framed, scratch, out):
+        naive.assert_frame_untouched(whole, inside)
+    keys = naive.framed(np.zeros(image.size, np.int64), -5)
+    around = naive.framed(out[1], np.inf)
+    count = maxima.local_maxima(around[1], shape, np.float32(0), keys[1])
+    assert count == len(naive.local_maxima(response, 0, np.ones(shape, bool)))
+    naive.assert_frame_untouched(*keys)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (17, 31), (33, 1000), (2, 16), (40, 15)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_strips_use_and_change_nothing_outside(shape, dtype, rng):
+    image = rng.integers(0, 256, shape).astype(dtype)
+    near, right = strips.BORDER, strips.RIGHT_BORDER
+    padded = np.pad(image, ((near, near), (near, right)), mode="reflect")
+    framed = naive.framed(padded, np.nan if dtype == np.float32 else 255)
+    out = naive.framed(np.zeros(image.size, np.float32), 88)
+    one, zero = np.float32(1 / 144), np.float32(0)
+    strongest = strips.respond_in_strips(framed[1], shape, one, False, zero, out[1])
+    expected = opencv_response(image.astype(np.float32), 3, False)
+    response = out[1].reshape(shape)
+    np.testing.assert_allclose(response, expected, atol=1e-5 * max(expected.max(), 1e-3))
+    assert strongest == response.max()
+    for whole, inside in (framed, out):
+        naive.assert_frame_untouched(whole, inside)
+
+
+def test_ten_threads_give_the_serial_numbers(rng):
+    images = [
+        cv2.GaussianBlur(rng.integers(0, 256, (100 + i, 120)).astype(np.uint8), (0, 0), 1)
+        for i in range(10)
+    ]
+
+    def find(image):
+        return good_features(image, max_corners=300, quality=0.001, min_distance=3)
+
+    serial = [find(image) for image in images]
+    with ThreadPoolExecutor(10) as pool:
+        for _ in range(10):
+            for found, expected in zip(pool.map(find, images), serial, strict=True):
+                np.testing.assert_array_equal(found, expected)
 
 
 GRAY = np.zeros((20, 30), np.uint8)
@@ -205,6 +311,7 @@ GRAY = np.zeros((20, 30), np.uint8)
         (GRAY, {"block_size": 1}, ValueError, "block_size must be at least 2"),
         (GRAY, {"block_size": 3.0}, TypeError, "block_size must be a whole number"),
         (GRAY, {"harris_k": "0.04"}, TypeError, "harris_k must be a number"),
+        (GRAY, {"occupied": [1, 2, 3]}, ValueError, r"occupied must be \(N, 2\)"),
         (GRAY, {"mask": GRAY.T}, ValueError, r"mask must have the shape of the image, \(20, 30\)"),
     ],
 )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 import pytest
 
-from classicvid.flow import lucas_kanade_flow
-from classicvid.kernels import lucas_kanade as kernels
+from classicvid.flow import end_point_error, lucas_kanade_flow, lucas_kanade_grid_flow
+from classicvid.flow.lucas_kanade import build_pyramid, check_search
+from classicvid.kernels.lucas_kanade import tracking
 from tests import naive
 
 SCENES = ["Dimetrodon", "Grove2", "RubberWhale", "Urban2", "Venus", "0000001", "0000003"]
@@ -229,34 +232,25 @@ def test_refuses_in_one_line(changes, error, text):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("shape", [(17, 12), (1, 9), (8, 1), (1, 1), (2, 3)])
-@pytest.mark.parametrize("whole", [True, False])
-def test_halving_equals_its_twin_and_opencv(shape, whole, rng):
-    image = rng.integers(0, 256, shape).astype(np.uint8)
-    out = np.empty(((shape[0] + 1) // 2, (shape[1] + 1) // 2), np.float32)
-    kernels.halve(image.astype(np.float32), whole, out)
-    np.testing.assert_allclose(out, naive.halve(image, whole), rtol=1e-6)
-    if whole:
-        np.testing.assert_array_equal(out, cv2.pyrDown(image))
-
-
-@pytest.mark.parametrize("shape", [(17, 12), (1, 9), (8, 1), (1, 1)])
-def test_gradients_equal_their_twin(shape, rng):
-    image = rng.integers(0, 256, shape).astype(np.float32)
-    gx, gy = np.zeros((2, shape[0] + 8, shape[1] + 6), np.float32)
-    kernels.scharr_gradients(image, 3, 4, gx, gy)
-    twin = naive.scharr_gradients(image)
-    np.testing.assert_allclose(gx[4:-4, 3:-3], 32 * twin[0], atol=1e-3)
-    np.testing.assert_allclose(gy[4:-4, 3:-3], 32 * twin[1], atol=1e-3)
-    assert (gx[:4] == 0).all()
-    assert (gy[:, -3:] == 0).all()
-
-
-def test_padding_mirrors(rng):
-    image = rng.uniform(0, 255, (5, 7)).astype(np.float32)
-    out = np.empty((5 + 2 * 8, 7 + 2 * 3), np.float32)
-    kernels.pad_reflected(image, 3, 8, out)
-    np.testing.assert_array_equal(out, np.pad(image, ((8, 8), (3, 3)), mode="reflect"))
+@pytest.mark.parametrize("shape", [(240, 321), (43, 60), (17, 31), (1, 9), (1, 1)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_pyramids_equal_their_twin_and_opencv(shape, dtype, rng):
+    image = rng.integers(0, 256, shape).astype(dtype)
+    search = check_search((9, 11), 3, 30, 0.01, 1e-4)
+    levels = build_pyramid(image, search)
+    top, bottom, left, right = tracking.border_sizes(search.window)
+    if dtype == np.uint8:
+        count, expected = cv2.buildOpticalFlowPyramid(image, (9, 11), 3, withDerivatives=False)
+        assert len(levels) == count + 1
+    for k, level in enumerate(levels):
+        if k > 0:
+            image = naive.halve(image.astype(np.float32), dtype == np.uint8)
+        inside = level.padded[top : top + level.shape[0], left : left + level.shape[1]]
+        np.testing.assert_allclose(inside, image, rtol=1e-6)
+        if dtype == np.uint8:
+            np.testing.assert_array_equal(inside, expected[k])
+        padded = np.pad(inside, ((top, bottom), (left, right)), mode="reflect")
+        np.testing.assert_array_equal(level.padded, padded)
 
 
 @pytest.mark.parametrize("win_size", [(15, 15), (9, 16)])
@@ -269,3 +263,105 @@ def test_one_level_equals_newtons_method(win_size):
     assert status.all()
     twins = [naive.track_point(previous, next, point, win_size) for point in points]
     np.testing.assert_allclose(moved, twins, atol=0.01)
+
+
+@pytest.mark.parametrize("name", ["Grove2", "RubberWhale"])
+@pytest.mark.parametrize("win_size", [(15, 15), (21, 21), (9, 25)])
+def test_eigenvalues_equal_opencv(read_pair, name, win_size, rng):
+    previous, next = read_pair(name)
+    points = rng.uniform(-20, [previous.shape[1] + 20, previous.shape[0] + 20], (500, 2))
+    points = points.astype(np.float32)
+    settings = {"win_size": win_size, "max_level": 2, "min_eig_threshold": 0.01}
+    _, status, smallest = lucas_kanade_flow(
+        previous, next, points, error="min_eigenvalue", **settings
+    )
+    _, expected, reference = cv2.calcOpticalFlowPyrLK(
+        previous,
+        next,
+        points,
+        None,
+        winSize=win_size,
+        maxLevel=2,
+        criteria=(3, 30, 0.01),
+        flags=cv2.OPTFLOW_LK_GET_MIN_EIGENVALS,
+        minEigThreshold=0.01,
+    )
+    assert (status == (expected.ravel() == 1)).mean() >= 0.998
+    np.testing.assert_allclose(smallest, reference.ravel(), rtol=2e-3, atol=1e-3)
+    assert (smallest < 0.01).any()
+    assert (smallest[status] >= 0.01).all()
+
+
+@pytest.mark.parametrize("spacing", [1, 5, 8, 300])
+def test_a_grid_finds_a_smooth_motion(spacing):
+    y, x = np.mgrid[:97, :121].astype(np.float64)
+    truth = np.stack([1.5 + 0.01 * y, -0.8 + 0.005 * x], axis=-1)
+    previous, next = texture(x, y), texture(x - truth[..., 0], y - truth[..., 1])
+    flow = lucas_kanade_grid_flow(previous, next, spacing=spacing)
+    assert flow.shape == (97, 121, 2)
+    assert flow.dtype == np.float32
+    inside = np.s_[12:-12, 12:-12]
+    assert end_point_error(flow[inside], truth[inside]) < (0.05 if spacing < 300 else 1)
+
+
+def test_lost_points_of_a_grid_take_their_neighbours_motion():
+    previous, next = (frame.copy() for frame in film(120, 140, 2, 1))
+    previous[40:80, 50:90] = next[41:81, 52:92] = 128
+    flow = lucas_kanade_grid_flow(previous, next, win_size=(9, 9), max_level=0)
+    assert np.median(np.abs(flow[55:65, 65:75] - (2, 1))) < 0.05
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (17, 31), (33, 1000)])
+def test_flat_grids_stand_still_at_any_size(shape):
+    flat = np.full(shape, 90, np.uint8)
+    flow = lucas_kanade_grid_flow(flat, flat)
+    assert flow.shape == (*shape, 2)
+    np.testing.assert_array_equal(flow, 0)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (17, 31), (33, 1000)])
+@pytest.mark.parametrize("win_size", [(3, 3), (15, 15), (33, 7)])
+def test_nothing_outside_the_arrays_is_used_or_changed(shape, win_size, rng):
+    """NaN around a level spoils every sum that it enters; what is written beside a result shows."""
+    frames = rng.uniform(0, 255, (2, *shape)).astype(np.float32)
+    points = rng.uniform(-9, [shape[1] + 9, shape[0] + 9], (40, 2)).astype(np.float32)
+    search = check_search(win_size, 0, 30, 0.01, 1e-4)
+    top, _, left, _ = tracking.border_sizes(search.window)
+    levels = [naive.framed(build_pyramid(frame, search)[0].padded, np.nan) for frame in frames]
+    results = [
+        naive.framed(values, 77)
+        for values in (points, np.zeros(40, bool), np.zeros(40, np.float32))
+    ]
+    scratch = naive.framed(np.zeros(tracking.scratch_shape(search.window), np.float32), np.nan)
+    tracking.track_level(
+        levels[0][1],
+        levels[1][1],
+        shape,
+        (top, left),
+        search.window,
+        points,
+        *(inside for _, inside in results),
+        (True, False),
+        search.limits,
+        scratch[1],
+    )
+    moved, status, error = lucas_kanade_flow(*frames, points, win_size=win_size, max_level=0)
+    np.testing.assert_array_equal(results[0][1], moved)
+    np.testing.assert_array_equal(results[1][1], status)
+    np.testing.assert_array_equal(results[2][1], error)
+    for whole, inside in [*levels, *results, scratch]:
+        naive.assert_frame_untouched(whole, inside)
+
+
+def test_ten_threads_give_the_serial_numbers(rng):
+    frames = [film(90 + i, 120, 0.3 * i, 1) for i in range(10)]
+    points = grid(90, 120, margin=10, step=5)
+
+    def follow(pair):
+        return np.concatenate([np.c_[values] for values in lucas_kanade_flow(*pair, points)], 1)
+
+    serial = [follow(pair) for pair in frames]
+    with ThreadPoolExecutor(10) as pool:
+        for _ in range(5):
+            for ours, expected in zip(pool.map(follow, frames), serial, strict=True):
+                np.testing.assert_array_equal(ours, expected)

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numba
 import numpy as np
+import pytest
+from numba import config
 
 from classicvid.kernels import jit
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def increase(values):
@@ -36,3 +45,80 @@ def test_only_the_kernel_of_any_order_reorders_sums():
     reordered = jit.kernel_any_order(increase).targetoptions["fastmath"]
     assert "reassoc" in reordered
     assert "nnan" not in reordered
+
+
+CALLER = """
+import sys, types
+from pathlib import Path
+import numpy as np
+from classicvid.kernels import jit
+helper = types.ModuleType("helper")
+source = Path(sys.argv[1]).read_text()
+jit._digest_sources = lambda: source
+exec(compile(source, sys.argv[1], "exec"), helper.__dict__)
+sys.modules["helper"] = helper
+sys.path.insert(0, str(Path(sys.argv[1]).parent))
+import caller
+values = np.zeros(1)
+caller.run(values)
+print(values[0], sum(caller.run.stats.cache_hits.values()))
+"""
+
+
+@pytest.mark.skipif(config.DISABLE_JIT, reason="nothing is compiled")
+def test_an_edit_in_another_file_is_seen_and_nothing_is_compiled_twice(tmp_path):
+    helper, caller = tmp_path / "helper_source.py", tmp_path / "caller.py"
+    caller.write_text(
+        "from classicvid.kernels.jit import kernel\nfrom helper import step\n"
+        "@kernel\ndef run(values):\n    values[0] += step()\n"
+    )
+
+    def run(step):
+        helper.write_text(
+            "from classicvid.kernels.jit import inlined\n"
+            f"@inlined\ndef step():\n    return {step}\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", CALLER, str(helper)],
+            cwd=ROOT,
+            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
+
+    assert run(1) == ["1.0", "0"]
+    assert run(1) == ["1.0", "1"]
+    assert run(2) == ["2.0", "0"]
+    assert run(2) == ["2.0", "1"]
+
+
+SECOND_START = """
+import numpy as np
+from classicvid.flow import farneback_flow
+from numba.core import event
+with event.install_recorder("numba:compile") as recorder:
+    for gaussian in (False, True):
+        farneback_flow(*np.zeros((2, 40, 50), np.uint8), gaussian=gaussian)
+print(sum(bool(kind.is_start) for _, kind in recorder.buffer))
+"""
+
+
+@pytest.mark.skipif(config.DISABLE_JIT, reason="nothing is compiled")
+def test_a_second_start_compiles_nothing():
+    def run():
+        done = subprocess.run(
+            [sys.executable, "-c", SECOND_START],
+            cwd=ROOT,
+            env=os.environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return int(done.stdout)
+
+    run()
+    assert run() == 0

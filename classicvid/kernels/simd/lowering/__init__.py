@@ -1,0 +1,1 @@
+"""The operations on vectors go in; LLVM's vector instructions for each come out."""
