@@ -15,6 +15,7 @@ B batch.
 
 from __future__ import annotations
 
+from classicvid.camera import CameraMotion, read_people, warp_to_previous
 from classicvid.classifier import HistogramClassifier
 from classicvid.descriptors import video_histograms
 from classicvid.flow import (
@@ -51,6 +52,7 @@ from classicvid.synthetic import (
     render_appearance,
     render_motion,
 )
+from classicvid.trajectories import DenseTrajectories, Trajectories
 from classicvid.video import (
     FrameStream,
     VideoInfo,
@@ -60,7 +62,8 @@ from classicvid.video import (
     write_video,
 )
 
-# In the order of the arrow: video, image, key points, flow, descriptors, classifier, metrics.
+# In the order of the arrow: video, image, key points, flow, trajectories, descriptors, classifier,
+# metrics.
 __all__ = [  # noqa: RUF022
     "FrameStream",
     "VideoInfo",
@@ -91,6 +94,11 @@ __all__ = [  # noqa: RUF022
     "quantise_flow",
     "read_flo",
     "write_flo",
+    "CameraMotion",
+    "read_people",
+    "warp_to_previous",
+    "DenseTrajectories",
+    "Trajectories",
     "video_histograms",
     "HistogramClassifier",
     "Scores",

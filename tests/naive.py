@@ -247,3 +247,42 @@ def assert_frame_untouched(whole, inside):
     margin = (whole.size - inside.size) // 2
     for side in (whole[:margin], whole[margin + inside.size :]):
         np.testing.assert_array_equal(side, np.full_like(side, side[0]))
+
+
+def patch_histograms(gray, flow, head, patch, min_flow):
+    """Return the roots of the cells' histograms around a head: hog, mbhx, mbhy and hof."""
+    shares = {}
+    for name, plane in {"hog": gray, "mbhx": flow[..., 0], "mbhy": flow[..., 1]}.items():
+        padded = np.pad(plane.astype(np.float64), 1, mode="reflect")
+        dx, dy = padded[1:-1, 2:] - padded[1:-1, :-2], padded[2:, 1:-1] - padded[:-2, 1:-1]
+        shares[name] = _votes_of_pixels(dx, dy, -1.0)[..., :8]
+    shares["hof"] = _votes_of_pixels(*np.moveaxis(flow.astype(np.float64), 2, 0), min_flow)
+    x, y = (
+        min(max(round(float(place)) - patch // 2, 0), max(length - patch, 0))
+        for place, length in zip(head, gray.shape[::-1], strict=True)
+    )
+    side, histograms = patch // 2, {}
+    for name, votes in shares.items():
+        cells = [
+            votes[y + j * side : y + (j + 1) * side, x + i * side : x + (i + 1) * side]
+            for i in range(2)
+            for j in range(2)
+        ]
+        sums = np.array([cell.sum(axis=(0, 1)) for cell in cells]) + 0.05
+        histograms[name] = np.sqrt(sums / sums.sum()).ravel()
+    return histograms
+
+
+def _votes_of_pixels(dx, dy, min_flow):
+    votes = np.zeros((*dx.shape, 9))
+    for i in range(dx.shape[0]):
+        for j in range(dx.shape[1]):
+            length = np.hypot(dx[i, j], dy[i, j])
+            if length <= min_flow:
+                votes[i, j, 8] = 1
+                continue
+            place = np.arctan2(dy[i, j], dx[i, j]) % (2 * np.pi) * 8 / (2 * np.pi)
+            low = int(place)
+            votes[i, j, low % 8] += length * (1 - (place - low))
+            votes[i, j, (low + 1) % 8] += length * (place - low)
+    return votes
