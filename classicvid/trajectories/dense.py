@@ -109,6 +109,11 @@ class DenseTrajectories:
         self._min_flow = np.float32(checks.check_number("min_flow", min_flow, low=0))
         self.reset()
 
+    @property
+    def living(self) -> int:
+        """Number of points that are being followed."""
+        return sum(len(scale.tracks.heads) for scale in self._scales)
+
     def reset(self) -> None:
         """Forget all tracks: the next frame begins a new video, of any size."""
         self._scales: list[_Scale] = []

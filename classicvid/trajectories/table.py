@@ -116,26 +116,25 @@ def finish(
     (N, parts, `kernels.TUBE`) as the kernels fill them. Tracks that are ``stabilised`` must also
     move by themselves, without the camera.
     """
-    points, own = paths * scales[:, None, None], steps * scales[:, None, None]
-    deviation = points.std(axis=1)
-    lengths = np.linalg.norm(np.diff(points, axis=1), axis=2)
-    length, longest = lengths.sum(axis=1), lengths.max(axis=1)
-    own_lengths = np.linalg.norm(own, axis=2)
+    measured = np.empty((len(paths), kernels.MEASURES))
+    kernels.measure(paths, steps, scales, measured)
+    deviation, length, longest = measured[:, 2:4], measured[:, 4], measured[:, 5]
     kept = (deviation >= MIN_DEVIATION).any(axis=1) & (deviation <= MAX_DEVIATION).all(axis=1)
-    kept &= ~((longest > MAX_STEP) & (longest > length * MAX_STEP_SHARE))
+    kept &= (longest <= MAX_STEP) | (longest <= MAX_STEP_SHARE * length)
     if stabilised:
-        kept &= own_lengths.max(axis=1) > MIN_OWN_MOTION
-    points, tubes = points[kept], tubes[kept]
-    shape = own[kept] / own_lengths[kept].sum(axis=1)[:, None, None]
+        kept &= measured[:, 7] > MIN_OWN_MOTION
+    scales, measured = scales[kept], measured[kept]
+    own_length = measured[:, 6] / scales
+    shape = steps[kept].reshape(len(scales), 2 * steps.shape[1]) / own_length[:, None]
     return Trajectories(
-        np.full(len(points), end_frame, np.int32),
-        scales[kept],
-        points.mean(axis=1),
-        deviation[kept],
-        length[kept],
-        points,
-        shape.reshape(len(shape), 2 * steps.shape[1]),
-        **_split(tubes),
+        np.full(len(scales), end_frame, np.int32),
+        scales,
+        measured[:, 0:2].astype(np.float32),
+        measured[:, 2:4].astype(np.float32),
+        measured[:, 4].astype(np.float32),
+        paths[kept] * scales[:, None, None],
+        shape.astype(np.float32),
+        **_split(tubes[kept]),
     )
 
 

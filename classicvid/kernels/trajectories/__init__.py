@@ -5,15 +5,17 @@ the flow's dx and dy (MBHx, MBHy) and of the flow (HOF). The ninth bin of HOF, p
 kept beside them.
 """
 
-from classicvid.kernels.trajectories.tracks import drift, extend
+from classicvid.kernels.trajectories.tracks import MEASURES, drift, extend, measure
 from classicvid.kernels.trajectories.tubes import REST, TUBE, describe_tubes
 from classicvid.kernels.trajectories.votes import rooms
 
 __all__ = [
+    "MEASURES",
     "REST",
     "TUBE",
     "describe_tubes",
     "drift",
     "extend",
+    "measure",
     "rooms",
 ]

@@ -6,6 +6,9 @@ import numpy as np
 
 from classicvid.kernels.jit import kernel
 
+# Numbers that are measured of a track.
+MEASURES = 8
+
 
 @kernel
 def drift(flow, shape, heads, out):
@@ -69,3 +72,36 @@ def extend(moves, steps, shape, tracks, ended):
             freed += 1
     slots[living:count] = free[:freed]
     return living, done
+
+
+@kernel
+def measure(paths, steps, scales, out):
+    """Measure paths (N, L + 1, 2) and steps (N, L, 2), in pixels of their scales (N,).
+
+    ``out`` (N, `MEASURES`), float64, in pixels of the full frame: mean x and y, their standard
+    deviations, the length of the path and of its longest part, and the same of the steps.
+    """
+    points = paths.shape[1]
+    for i in range(paths.shape[0]):
+        for axis in range(2):
+            total = 0.0
+            for k in range(points):
+                total += paths[i, k, axis]
+            mean, squares = total / points, 0.0
+            for k in range(points):
+                squares += (paths[i, k, axis] - mean) ** 2
+            out[i, axis] = mean * scales[i]
+            out[i, 2 + axis] = np.sqrt(squares / points) * scales[i]
+        length, longest, own_length, own_longest = 0.0, 0.0, 0.0, 0.0
+        for k in range(points - 1):
+            dx = np.float64(paths[i, k + 1, 0]) - paths[i, k, 0]
+            dy = np.float64(paths[i, k + 1, 1]) - paths[i, k, 1]
+            distance = np.sqrt(dx * dx + dy * dy) * scales[i]
+            length, longest = length + distance, max(longest, distance)
+            dx, dy = np.float64(steps[i, k, 0]), np.float64(steps[i, k, 1])
+            distance = np.sqrt(dx * dx + dy * dy) * scales[i]
+            own_length, own_longest = own_length + distance, max(own_longest, distance)
+        out[i, 4] = length
+        out[i, 5] = longest
+        out[i, 6] = own_length
+        out[i, 7] = own_longest
