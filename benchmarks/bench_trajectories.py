@@ -46,7 +46,9 @@ def main() -> None:
         f"{processor()}, {LANES} lanes, one thread; OpenCV {cv2.__version__}, numba "
         f"{numba.__version__}, Python {platform.python_version()}"
     )
-    print(f"{'case':48}{'flow ms':>9}{'ours ms':>9}{'ratio':>7}{'authors':>9}{'tracks':>8}{'rows':>8}")
+    print(
+        f"{'case':48}{'flow ms':>9}{'ours ms':>9}{'ratio':>7}{'authors':>9}{'tracks':>8}{'rows':>8}"
+    )
     for path in videos():
         for kind, matcher in KINDS.items():
             extractor = DenseTrajectories(

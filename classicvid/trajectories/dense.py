@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from classicvid import checks
 from classicvid.camera import CameraMotion, warp_to_previous
 from classicvid.flow import lucas_kanade_flow
+from classicvid.flow.farneback.levels import make_rows
 from classicvid.kernels import trajectories as kernels
 from classicvid.keypoints import grid_points
 from classicvid.trajectories.scales import STEP, ScaleFlow
@@ -180,9 +181,7 @@ class DenseTrajectories:
         if self._camera is not None:
             self._camera.feed(gray, people=people)
         for i, (shape, image) in enumerate(zip(self._flow.shapes, self._shrink(gray), strict=True)):
-            room = tuple(
-                np.zeros(room, np.float32) for room in kernels.rooms(shape[1], self._patch)
-            )
+            room = tuple(make_rows(*sizes) for sizes in kernels.rooms(shape[1], self._patch))
             self._scales.append(_Scale(STEP**i, shape, image, Tracks(self._length), room))
 
     def _shrink(self, gray: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:

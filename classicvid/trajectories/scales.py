@@ -50,8 +50,8 @@ class ScaleFlow:
         reach = max(level.reach for level in self._levels)
         self._scratch = Scratch(shape[1], reach, settings)
         self._frame = make_rows(shape[0], whole_vectors(shape[1]), dtype=np.uint8)
-        self._spare = [np.zeros_like(level.present) for level in self._levels]
-        self._flows = [[np.zeros_like(level.flow) for level in self._levels] for _ in range(2)]
+        self._spare = [make_rows(*level.present.shape) for level in self._levels]
+        self._flows = [[make_rows(*level.flow.shape) for level in self._levels] for _ in range(2)]
 
     @property
     def shapes(self) -> list[tuple[int, int]]:

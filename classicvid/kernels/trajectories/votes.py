@@ -157,22 +157,33 @@ def _add_row(votes, y):
     rows, room, sums = votes.rows, votes.room, votes.sums
     line, to = (votes.width + 1) * VOTES, _POLAR * room + LANES
     at, above = (y + 1) % votes.ring * line, y % votes.ring * line
-    low = first_lanes(BINS)
-    for start in range(0, VOTES, LANES):
-        # With 16 lanes, a vector holds the bins of two of the four kinds of vote.
-        first = to + start // BINS * 2 * room
-        second = to + (start + LANES - 1) // BINS * 2 * room
-        bins = to_floats((lane_numbers() + start) & (BINS - 1))
-        running = splat(0.0)
-        store(sums, at + start, running)
+    for start in range(0, VOTES, 2 * LANES):
+        # Two vectors at a time: each sum waits for the one before it, not for the other.
+        first, second = splat(0.0), splat(0.0)
+        store(sums, at + start, first)
+        store(sums, at + start + LANES, second)
         for x in range(votes.width):
-            place = select(low, splat(rows[first + x]), splat(rows[second + x]))
-            size = select(low, splat(rows[first + room + x]), splat(rows[second + room + x]))
-            apart = absolute(bins - place)
-            nearness = maximum(1.0 - minimum(apart, 8.0 - apart), splat(0.0))
-            running = fma(nearness, size, running)
             here = (x + 1) * VOTES + start
-            store(sums, at + here, running + load(sums, above + here))
+            first = _add_pixel(rows, to + x, room, start, first)
+            store(sums, at + here, first + load(sums, above + here))
+            here += LANES
+            second = _add_pixel(rows, to + x, room, start + LANES, second)
+            store(sums, at + here, second + load(sums, above + here))
+
+
+@inlined
+def _add_pixel(rows, at, room, start, running):
+    """Return a row's sums of the bins from ``start`` on, with one pixel more."""
+    low = first_lanes(BINS)
+    # With 16 lanes, a vector holds the bins of two of the four kinds of vote.
+    first = at + start // BINS * 2 * room
+    second = at + (start + LANES - 1) // BINS * 2 * room
+    bins = to_floats((lane_numbers() + start) & (BINS - 1))
+    place = select(low, splat(rows[first]), splat(rows[second]))
+    size = select(low, splat(rows[first + room]), splat(rows[second + room]))
+    apart = absolute(bins - place)
+    nearness = maximum(1.0 - minimum(apart, 8.0 - apart), splat(0.0))
+    return fma(nearness, size, running)
 
 
 @spliced

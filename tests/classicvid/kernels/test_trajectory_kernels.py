@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -125,3 +129,70 @@ def test_many_tracks_keep_their_own_paths(rng):
         paths, _, _ = tracks.extend(moves, moves, (100, 100))
         np.testing.assert_array_equal(np.diff(paths, axis=1), 0.25)
         assert {tuple(path[0]) for path in paths.tolist()} <= born.get(step - 5, set())
+
+
+GUARDED = """
+import ctypes, mmap, sys
+import numpy as np
+from classicvid.kernels import trajectories as kernels
+from classicvid.kernels.simd import LANES
+
+at_end = sys.argv[1] == "end"
+protect = ctypes.CDLL(None, use_errno=True).mprotect
+protect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+
+def allocate(shape, dtype=np.float32):
+    # A page that may not be touched lies on both sides; the array touches one of them.
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    inside = -(-max(size, 1) // mmap.PAGESIZE) * mmap.PAGESIZE
+    pages = mmap.mmap(-1, inside + 2 * mmap.PAGESIZE)
+    raw = np.frombuffer(pages, np.uint8)
+    for guard in (0, inside + mmap.PAGESIZE):
+        assert protect(raw.ctypes.data + guard, mmap.PAGESIZE, 0) == 0
+    start = mmap.PAGESIZE + (inside - size if at_end else 0)
+    return raw[start : start + size].view(dtype).reshape(shape)
+
+rng = np.random.default_rng(1)
+for height in (1, 2, 7, 33):
+    for width in (1, 2, 5, LANES - 1, LANES, LANES + 1, 31, 67):
+        for patch in (2, 8, 32):
+            gray = allocate((height, width), np.uint8)
+            flow = allocate((height + 1, -(-width // LANES) * LANES, 2))
+            rooms = tuple(allocate(sizes) for sizes in kernels.rooms(width, patch))
+            heads, slots = allocate((9, 2)), allocate((9,), np.int64)
+            ages, tubes = allocate((9,), np.int64), allocate((9, 3, kernels.TUBE))
+            gray[...] = rng.integers(0, 256, gray.shape)
+            flow[...] = rng.normal(0, 3, flow.shape)
+            heads[...] = rng.uniform(-2, [width + 2, height + 2], (9, 2))
+            slots[...], ages[...] = np.arange(9), 14
+            kernels.describe_tubes(
+                gray, flow, np.float32(0.4), patch, rooms, (heads, slots, ages, 5, tubes)
+            )
+            assert np.isfinite(tubes).all() and (tubes[:, 2] > 0).all() and not tubes[:, :2].any()
+print("untouched")
+"""
+
+
+def run_guarded(side, **settings):
+    return subprocess.run(
+        [sys.executable, "-c", GUARDED, side],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **settings},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs mprotect")
+@pytest.mark.parametrize("side", ["begin", "end"])
+def test_nothing_beside_the_arrays_is_touched(side):
+    done = run_guarded(side)
+    assert done.stdout == "untouched\n", done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processor", ["haswell", "x86-64"])
+def test_other_processors_touch_nothing_either(processor):
+    done = run_guarded("end", NUMBA_CPU_NAME=processor)
+    assert done.stdout == "untouched\n", done.stderr

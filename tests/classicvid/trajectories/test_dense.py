@@ -258,3 +258,40 @@ def test_every_processor_finds_the_same(tmp_path, environment):
     assert len(here) > 10
     for name in there.files:
         np.testing.assert_allclose(there[name], getattr(here, name), atol=2e-3, err_msg=name)
+
+
+ENDURANCE = """
+import resource, sys
+import cv2
+import numpy as np
+from classicvid.camera import CameraMotion
+from classicvid.trajectories import DenseTrajectories
+
+noise = np.random.default_rng(0).normal(128, 400, (400, 400))
+texture = cv2.GaussianBlur(noise, (0, 0), 3).clip(0, 255).astype(np.uint8)
+extractor, rows, peaks = DenseTrajectories(camera=CameraMotion()), 0, []
+for i in range(3000):
+    x, y = int(100 + 60 * np.sin(i / 20)), int(100 + 60 * np.sin(i / 27))
+    frame = texture[y : y + 120, x : x + 160].copy()
+    frame[40:80, (2 * i) % 120 : (2 * i) % 120 + 40] = texture[:40, :40]
+    rows += len(extractor.feed(frame))
+    if i in (100, 2999):
+        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+assert rows > 30000, rows
+print(*peaks)
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_video():
+    done = subprocess.run(
+        [sys.executable, "-c", ENDURANCE],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    after_100, after_3000 = map(int, done.stdout.split())
+    assert after_3000 <= 1.03 * after_100  # KiB of the whole process
