@@ -9,11 +9,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from classicvid.flow.lucas_kanade import lucas_kanade_flow
 from classicvid.kernels.camera.matching import nearest_bits, nearest_vectors
 
 MATCHERS = ("orb", "sift")
 # Half of ORB's patch, in pixels; OpenCV's 31 would leave nothing of a frame 62 pixels high.
 ORB_BORDER = 16
+# In pixels: the side of the square that is compared, and what a wrong place on the grid explains.
+REFINED_WINDOW, FARTHEST_MOVE = 11, 1.5
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,12 @@ def create_detector(matcher: str) -> Any:
 
 def describe(gray: NDArray[np.uint8], detector: Any, mask: NDArray[np.uint8] | None) -> Described:
     """Find key points and their descriptors where the mask, shape (H, W), is not 0."""
-    if min(gray.shape) <= 2 * ORB_BORDER:  # OpenCV's ORB fails on images one pixel wide
+    if min(gray.shape) <= 2 * ORB_BORDER:  # which OpenCV's ORB needs
         return _nothing()
     found, descriptors = detector.detectAndCompute(gray, mask)
     if not found:
         return _nothing()
-    points = cv2.KeyPoint.convert(found).reshape(-1, 2)
+    points = np.asarray(cv2.KeyPoint.convert(found), np.float32).reshape(-1, 2)
     order = np.argsort(points[:, 1], kind="stable")
     descriptors = descriptors[order]
     if descriptors.dtype == np.uint8:
@@ -80,3 +83,32 @@ def match_nearby(
     search(points, current.descriptors, previous.points, previous.descriptors, window, nearest)
     paired = nearest >= 0
     return previous.points[nearest[paired]], points[paired]
+
+
+def refine_pairs(
+    previous: NDArray[np.uint8],
+    current: NDArray[np.uint8],
+    before: NDArray[np.float32],
+    after: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Move the second point of pairs to a fraction of a pixel, where the frames are most alike.
+
+    Returns
+    -------
+    after : array, shape (M, 2), float32
+        A point that would move by more than `FARTHEST_MOVE` stays where it is.
+    """
+    if len(before) == 0:
+        return after
+    moved, found, _ = lucas_kanade_flow(
+        previous,
+        current,
+        before,
+        win_size=(REFINED_WINDOW, REFINED_WINDOW),
+        max_level=0,
+        max_iterations=10,
+        epsilon=0.03,
+        initial_points=after,
+    )
+    kept = found.astype(bool) & (np.abs(moved - after) <= FARTHEST_MOVE).all(axis=1)
+    return np.where(kept[:, None], moved, after)

@@ -1,7 +1,8 @@
 """Key points of two frames with descriptors go in; for each one its likeliest twin comes out.
 
-A twin is sought in a window around the place of its key point: ``rows`` are the rows of the
-``candidates`` (x, y), which must not fall, so that a window is a short stretch of them.
+A twin is sought among the ``candidates`` (M, 2) that are nearer than ``window`` to its key point,
+one of ``points`` (N, 2), in x and in y. Both are (x, y), float32, in pixels; the candidates' rows
+must not fall from one to the next, so that those in a window are a short stretch of them.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from classicvid.kernels.jit import kernel, kernel_any_order
 _ODD = np.uint64(0x5555555555555555)
 _PAIRS = np.uint64(0x3333333333333333)
 _NIBBLES = np.uint64(0x0F0F0F0F0F0F0F0F)
-_BYTES = np.uint64(0x0101010101010101)
-_ONE, _TWO, _FOUR = np.uint64(1), np.uint64(2), np.uint64(4)
-_TOP = np.uint64(56)
+_COUNT = np.uint64(0x7F)
+_ONE, _TWO, _FOUR, _EIGHT = np.uint64(1), np.uint64(2), np.uint64(4), np.uint64(8)
+_SIXTEEN, _HALF = np.uint64(16), np.uint64(32)
 
 
 @kernel
@@ -86,4 +87,7 @@ def _count_bits(word):
     word -= (word >> _ONE) & _ODD
     word = (word & _PAIRS) + ((word >> _TWO) & _PAIRS)
     word = (word + (word >> _FOUR)) & _NIBBLES
-    return np.int64((word * _BYTES) >> _TOP)
+    word += word >> _EIGHT
+    word += word >> _SIXTEEN
+    word += word >> _HALF
+    return np.int64(word & _COUNT)
