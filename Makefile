@@ -41,9 +41,10 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
-	$(BIN)/python -m pytest -q tests/test_architecture.py
+	$(BIN)/python -m pytest -q tests/architecture
 bench: $(VENV)/.runtime
 	@$(BIN)/python benchmarks/bench_flow.py
 	@$(BIN)/python benchmarks/bench_keypoints.py
+	@$(BIN)/python benchmarks/bench_flow_quality.py
 docs: $(VENV)/.docs
 	$(BIN)/sphinx-build -W -b html docs docs/_build

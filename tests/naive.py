@@ -286,3 +286,52 @@ def _votes_of_pixels(dx, dy, min_flow):
             votes[i, j, low % 8] += length * (1 - (place - low))
             votes[i, j, (low + 1) % 8] += length * (place - low)
     return votes
+
+
+def whole_window(image, place, window):
+    """Gray levels (in 32nds) and derivatives of a window (height, width), in whole numbers.
+
+    Its upper left pixel lies at ``place`` (x, y). Scharr's derivatives are zero outside the image,
+    whose gray levels are reflected there.
+    """
+    height, width = window
+    x, y = int(np.floor(place[0])), int(np.floor(place[1]))
+    u, v = np.float32(place) - np.float32([x, y])
+    one, scale = np.float32(1), np.float32(2**14)
+    w = [
+        int(np.rint((one - u) * (one - v) * scale)),
+        int(np.rint(u * (one - v) * scale)),
+        int(np.rint((one - u) * v * scale)),
+    ]
+    w.append(2**14 - sum(w))
+
+    def level(column, row):
+        row, column = (
+            _mirror(index, side) for index, side in zip((row, column), image.shape, strict=True)
+        )
+        return int(image[row, column])
+
+    def slope(column, row, dx, dy):
+        if not (0 <= row < image.shape[0] and 0 <= column < image.shape[1]):
+            return 0
+        return sum(
+            weight
+            * (
+                level(column + dx + k * dy, row + dy + k * dx)
+                - level(column - dx + k * dy, row - dy + k * dx)
+            )
+            for k, weight in ((-1, 3), (0, 10), (1, 3))
+        )
+
+    def between(value, column, row, bits):
+        corners = [value(column + k % 2, row + k // 2) for k in range(4)]
+        return (sum(a * b for a, b in zip(w, corners, strict=True)) + 2 ** (bits - 1)) >> bits
+
+    planes = np.zeros((3, height, width), int)
+    for i in range(height):
+        for j in range(width):
+            at = x + j, y + i
+            planes[0, i, j] = between(level, *at, 9)
+            planes[1, i, j] = between(lambda c, r: slope(c, r, 1, 0), *at, 14)
+            planes[2, i, j] = between(lambda c, r: slope(c, r, 0, 1), *at, 14)
+    return planes

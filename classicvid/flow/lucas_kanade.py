@@ -228,7 +228,7 @@ def track_points(
     """Return what `lucas_kanade_flow` returns, from pyramids that are already there."""
     status = np.zeros(len(points), np.bool_)
     measure = np.zeros(len(points), np.float32)
-    scratch = np.zeros(tracking.scratch_shape(search.window), np.float32)
+    scratch = tracking.make_scratch(search.window, previous[0].padded.dtype)
     top, _, left, _ = tracking.border_sizes(search.window)
     guesses = guesses * np.float32(1 / 2 ** (len(previous) - 1))
     for k in range(len(previous) - 1, -1, -1):

@@ -8,8 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from numba import njit
+from numba import njit, types
 from numba.core.caching import FunctionCache
+from numba.extending import overload
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -54,6 +55,23 @@ def spliced(function: Callable[..., Any]) -> Callable[..., Any]:
     long chain, splicing all but the first and the last saves most of that time.
     """
     return njit(inline="always")(function)
+
+
+def chosen(*, given: Callable[..., Any], absent: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what kernels call as ``given``, or as ``absent`` where the last argument is None.
+
+    Which it is, the types of the arguments tell: the other is not compiled.
+    """
+
+    def call(*arguments: Any) -> Any:
+        return (absent if arguments[-1] is None else given)(*arguments)
+
+    def choose(*arguments):  # of their types; numba wants the names of what it returns
+        kernel = absent if isinstance(arguments[-1], types.NoneType) else given
+        return lambda *arguments: kernel(*arguments)  # noqa: PLW0108 a function, not a kernel
+
+    overload(call)(choose)
+    return call
 
 
 def _compile(function: Callable[..., Any], **flags: Any) -> Callable[..., Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvid import checks
-from classicvid.kernels.corners import maxima, selection, strips
+from classicvid.kernels.corners import byte_strips, maxima, selection, strips
 from classicvid.kernels.corners import response as responses
 from classicvid.kernels.simd import LANES
 
@@ -25,6 +25,7 @@ def corner_response(
     block_size: int = 3,
     use_harris: bool = False,
     harris_k: float = 0.04,
+    out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Measure at every pixel how much the image changes in its least changing direction.
 
@@ -40,10 +41,14 @@ def corner_response(
         Measure det - k trace^2 (Harris) instead of the smaller eigenvalue (Shi-Tomasi).
     harris_k : float
         The k of Harris, usually 0.04 to 0.06.
+    out : array, shape (H, W), float32, C-contiguous, optional
+        Receives the responses. Fresh memory for every frame of a video takes the system as long as
+        the responses take us.
 
     Returns
     -------
     response : array, shape (H, W), float32
+        ``out`` where it was given.
 
     Raises
     ------
@@ -59,9 +64,27 @@ def corner_response(
     gray = checks.check_gray("image", image)
     size = checks.check_whole("block_size", block_size, low=2)
     k = checks.check_number("harris_k", harris_k)
-    room = np.empty(gray.size + LANES, np.float32)
-    response, _ = _respond(gray, size, k if use_harris else None, room)
-    return _map_of(response, gray.shape)
+    if out is None:
+        room = np.empty(gray.size + LANES, np.float32)
+        return _map_of(_respond(gray, size, k if use_harris else None, room)[0], gray.shape)
+    _check_out(out, gray.shape)
+    if size == 3:
+        _respond(gray, size, k if use_harris else None, out.reshape(-1))
+    else:  # the last vector of a row needs room
+        response, _ = _respond(gray, size, k if use_harris else None, _kept_room(gray.size))
+        out[...] = _map_of(response, gray.shape)
+    return out
+
+
+def _check_out(out: NDArray[np.float32], shape: tuple[int, ...]) -> None:
+    fits = isinstance(out, np.ndarray) and out.shape == shape and out.dtype == np.float32
+    if not (fits and out.flags.c_contiguous and out.flags.writeable):
+        given = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else repr(out)
+        message = (
+            f"out must be a writeable, C-contiguous float32 array {shape}, got {given}; "
+            "make it with np.empty"
+        )
+        raise ValueError(message)
 
 
 def good_features(
@@ -118,7 +141,7 @@ def good_features(
     size = checks.check_whole("block_size", block_size, low=2)
     k = checks.check_number("harris_k", harris_k)
     allowed = _check_mask(mask, gray.shape)
-    held = checks.check_points("occupied", () if occupied is None else occupied)
+    held = check_occupied(occupied)
     response, strongest = _respond(gray, size, k if use_harris else None, _kept_room(gray.size))
     if allowed is not None:
         strongest = cv2.minMaxLoc(_map_of(response, gray.shape), allowed.view(np.uint8))[1]
@@ -126,6 +149,11 @@ def good_features(
         return np.zeros((0, 2), np.float32)
     keys = _find_maxima(response, gray.shape, strongest * share)
     return _keep_apart(keys, gray.shape, limit, distance, held, allowed)
+
+
+def check_occupied(occupied: NDArray[Any] | None) -> NDArray[np.float32]:
+    """Return points (N, 2) that new ones keep away from; none where nothing is given."""
+    return checks.check_points("occupied", () if occupied is None else occupied)
 
 
 def _kept_room(pixels: int) -> NDArray[np.float32]:
@@ -153,22 +181,23 @@ def _map_of(response: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np
 def _respond(
     image: NDArray[Any], block_size: int, harris_k: float | None, response: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], float]:
-    """Fill ``response`` (H W + `LANES`,); return it and the strongest."""
+    """Fill ``response`` (H W + `LANES`, or H W for blocks of 3); return it and the strongest."""
     scale = 1 / (4 * block_size * (255 if image.dtype == np.uint8 else 1))
     square, k = np.float32(scale * scale), np.float32(harris_k or 0)
     use_harris = harris_k is not None
     if block_size == 3:
-        padded = _pad(image)
-        strongest = strips.respond_in_strips(padded, image.shape, square, use_harris, k, response)
-        return response, strongest
+        of_bytes = image.dtype == np.uint8
+        padded = _pad(image, byte_strips.RIGHT_BORDER if of_bytes else strips.RIGHT_BORDER)
+        walk = byte_strips.respond_to_bytes if of_bytes else strips.respond_in_strips
+        return response, walk(padded, image.shape, square, use_harris, k, response)
     shape = responses.scratch_rows(block_size), responses.row_room(image.shape[1], block_size)
     scratch = np.zeros(shape, np.float32)
     strongest = responses.respond(image, square, block_size, use_harris, k, scratch, response)
     return response, strongest
 
 
-def _pad(image: NDArray[Any]) -> NDArray[Any]:
-    near, right = strips.BORDER, strips.RIGHT_BORDER
+def _pad(image: NDArray[Any], right: int) -> NDArray[Any]:
+    near = strips.BORDER
     kept = getattr(_KEPT, "padded", None)  # written again if it has the shape and the dtype
     padded = cv2.copyMakeBorder(image, near, near, near, right, cv2.BORDER_REFLECT_101, dst=kept)
     _KEPT.padded = padded

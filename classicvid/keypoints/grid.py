@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvid import checks
-from classicvid.keypoints.corners import corner_response
+from classicvid.keypoints.corners import check_occupied, corner_response
 
 
 def grid_points(
@@ -50,7 +50,7 @@ def grid_points(
     gray = checks.check_gray("image", image)
     side = checks.check_whole("spacing", spacing, low=1)
     share = checks.check_number("quality", quality, low=0)
-    held = checks.check_points("occupied", () if occupied is None else occupied)
+    held = check_occupied(occupied)
     rows, columns = gray.shape[0] // side, gray.shape[1] // side
     response = corner_response(gray)
     free = response[side // 2 :: side, side // 2 :: side][:rows, :columns] > np.float32(

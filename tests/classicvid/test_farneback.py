@@ -11,6 +11,7 @@ import pytest
 
 from classicvid.flow import FarnebackFlow, farneback_flow
 from classicvid.flow.farneback import levels
+from tests.classicvid.scenes import texture
 
 TEXTURED = ["Dimetrodon", "Grove2", "RubberWhale", "Venus"]
 FILMED = ["exercise.avi", "realshort.mp4", "v_ApplyEyeMakeup_g01_c01.avi", "h265_video.mp4"]
@@ -50,25 +51,6 @@ def opencv_flow(previous, next, *, gaussian=False, initial_flow=None, **settings
 
 def share_within(flow, reference, tolerance=1e-3):
     return (np.abs(flow - reference).max(axis=2) <= tolerance).mean()
-
-
-@pytest.fixture
-def read_pair(shared_data):
-    def read(name):
-        folder = shared_data / "flow_pairs"
-        paths = [folder / "middlebury" / name / f"frame1{i}.png" for i in (0, 1)]
-        if name.isdigit():
-            paths = [folder / "flyingchairs" / f"{name}-img{i}.ppm" for i in (0, 1)]
-        return [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in paths]
-
-    return read
-
-
-def texture(x, y):
-    """Gray levels at any place: waves of many directions, two gradients everywhere."""
-    waves = np.random.default_rng(7).normal(0, 0.25, (24, 3))
-    total = sum(np.sin(a * x + b * y + 25 * c) for a, b, c in waves)
-    return np.clip(128 + 14 * total, 0, 255).astype(np.float32)
 
 
 def film(height, width, place_before):

@@ -10,8 +10,11 @@ import pytest
 
 from classicvid.flow import end_point_error, lucas_kanade_flow, lucas_kanade_grid_flow
 from classicvid.flow.lucas_kanade import build_pyramid, check_search
-from classicvid.kernels.lucas_kanade import tracking
+from classicvid.kernels.jit import kernel
+from classicvid.kernels.lucas_kanade import tracking, whole
+from classicvid.kernels.simd import LANES, memory
 from tests import naive
+from tests.classicvid.scenes import texture
 
 SCENES = ["Dimetrodon", "Grove2", "RubberWhale", "Urban2", "Venus", "0000001", "0000003"]
 SETTINGS = [
@@ -22,6 +25,7 @@ SETTINGS = [
     {"win_size": (8, 12), "max_level": 0, "max_iterations": 5, "epsilon": 0.3},
     {"min_eig_threshold": 0.05},
     {"win_size": (3, 3), "max_level": 0},
+    {"win_size": (17, 33), "max_level": 2},
 ]
 
 
@@ -59,25 +63,6 @@ def assert_equals_opencv(previous, next, points, **settings):
     assert (distance <= 0.01).mean() >= 0.99
     assert (np.abs(error[both] - reference[2][both]) <= 0.02).mean() >= 0.99
     assert (error[~status] == 0).all()
-
-
-@pytest.fixture
-def read_pair(shared_data):
-    def read(name):
-        folder = shared_data / "flow_pairs"
-        paths = [folder / "middlebury" / name / f"frame1{i}.png" for i in (0, 1)]
-        if name.isdigit():
-            paths = [folder / "flyingchairs" / f"{name}-img{i}.ppm" for i in (0, 1)]
-        return [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in paths]
-
-    return read
-
-
-def texture(x, y):
-    """Gray levels at any place: waves of many directions, two gradients everywhere."""
-    waves = np.random.default_rng(7).normal(0, 0.25, (24, 3))
-    total = sum(np.sin(a * x + b * y + 25 * c) for a, b, c in waves)
-    return np.clip(128 + 14 * total, 0, 255).astype(np.float32)
 
 
 def film(height, width, dx, dy):
@@ -321,21 +306,26 @@ def test_flat_grids_stand_still_at_any_size(shape):
 
 @pytest.mark.parametrize("shape", [(1, 1), (17, 31), (33, 1000)])
 @pytest.mark.parametrize("win_size", [(3, 3), (15, 15), (33, 7)])
-def test_nothing_outside_the_arrays_is_used_or_changed(shape, win_size, rng):
-    """NaN around a level spoils every sum that it enters; what is written beside a result shows."""
-    frames = rng.uniform(0, 255, (2, *shape)).astype(np.float32)
+@pytest.mark.parametrize(("dtype", "around"), [(np.float32, np.nan), (np.uint8, 255)])
+def test_nothing_outside_the_arrays_is_used_or_changed(shape, win_size, dtype, around, rng):
+    """What surrounds a level spoils every sum it enters; what is written beside a result shows."""
+    frames = rng.uniform(0, 255, (2, *shape)).astype(dtype)
     points = rng.uniform(-9, [shape[1] + 9, shape[0] + 9], (40, 2)).astype(np.float32)
     search = check_search(win_size, 0, 30, 0.01, 1e-4)
     top, _, left, _ = tracking.border_sizes(search.window)
-    levels = [naive.framed(build_pyramid(frame, search)[0].padded, np.nan) for frame in frames]
+    pyramid = [naive.framed(build_pyramid(frame, search)[0].padded, around) for frame in frames]
     results = [
         naive.framed(values, 77)
         for values in (points, np.zeros(40, bool), np.zeros(40, np.float32))
     ]
-    scratch = naive.framed(np.zeros(tracking.scratch_shape(search.window), np.float32), np.nan)
+    planes, levels = (
+        naive.framed(np.zeros(1) if room is None else room, 99)
+        for room in tracking.make_scratch(search.window, dtype)
+    )
+    in_whole_numbers = planes[1].dtype == np.int16
     tracking.track_level(
-        levels[0][1],
-        levels[1][1],
+        pyramid[0][1],
+        pyramid[1][1],
         shape,
         (top, left),
         search.window,
@@ -343,14 +333,51 @@ def test_nothing_outside_the_arrays_is_used_or_changed(shape, win_size, rng):
         *(inside for _, inside in results),
         (True, False),
         search.limits,
-        scratch[1],
+        (planes[1], None if in_whole_numbers else levels[1]),
     )
     moved, status, error = lucas_kanade_flow(*frames, points, win_size=win_size, max_level=0)
     np.testing.assert_array_equal(results[0][1], moved)
     np.testing.assert_array_equal(results[1][1], status)
     np.testing.assert_array_equal(results[2][1], error)
-    for whole, inside in [*levels, *results, scratch]:
-        naive.assert_frame_untouched(whole, inside)
+    for all_of_it, inside in [*pyramid, *results, planes, levels]:
+        naive.assert_frame_untouched(all_of_it, inside)
+
+
+@pytest.mark.parametrize("place", [(20.3, 30.75), (-3.5, 2.25), (70.9, 55.1), (-2.0, -1.5)])
+@pytest.mark.parametrize("win_size", [(21, 21), (70, 40), (3, 35)])
+def test_whole_windows_equal_their_twin(place, win_size, rng):
+    image = rng.integers(0, 256, (80, 90)).astype(np.uint8)
+    image[:40] = rng.integers(0, 2, (40, 90)) * 255  # the steepest slopes there are
+    search = check_search(win_size, 0, 30, 0.01, 1e-4)
+    (level,) = build_pyramid(image, search)
+    top, _, left, _ = tracking.border_sizes(search.window)
+    stride = level.padded.shape[1]
+    planes, _ = tracking.make_scratch((win_size[1], 99), np.uint8)
+    sums = run_whole_window(
+        level.padded,
+        image.shape,
+        (top * stride + left, stride),
+        np.float32(place),
+        search.window,
+        planes,
+    )
+    twin = naive.whole_window(image, place, search.window)
+    for plane, expected in zip(planes, twin, strict=True):
+        strips = [plane[:, k : k + whole.STRIP] for k in range(0, plane.shape[1], 2 * LANES)]
+        np.testing.assert_array_equal(np.hstack(strips)[:, : win_size[0]], expected)
+    _, gx, gy = twin.astype(float)
+    np.testing.assert_allclose(
+        sums, [(gx * gx).sum(), (gx * gy).sum(), (gy * gy).sum()], rtol=1e-6, atol=10
+    )
+
+
+@kernel
+def run_whole_window(padded, shape, places, place, window, planes):
+    patch = memory(planes[0]), memory(planes[1]), memory(planes[2])
+    room = planes.shape[2]
+    return whole.measure_window(
+        memory(padded), shape, places, place[0], place[1], window, room, patch, None
+    )
 
 
 def test_ten_threads_give_the_serial_numbers(rng):

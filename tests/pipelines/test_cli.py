@@ -91,7 +91,7 @@ def test_ctrl_c_says_how_to_go_on(capsys, monkeypatch):
 
 
 def test_help_is_answered_by_a_fresh_process():
-    # That it comes at once is kept by test_architecture: the command line loads nothing heavy.
+    # That it comes at once is kept by tests/architecture: the command line loads nothing heavy.
     command = [sys.executable, "-m", "pipelines.cli", "--help"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert all(name.split()[0] in done.stdout for name in cli.COMMANDS)

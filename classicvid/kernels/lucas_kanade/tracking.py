@@ -8,52 +8,40 @@ from __future__ import annotations
 
 import numpy as np
 
-from classicvid.kernels.jit import kernel
-from classicvid.kernels.lucas_kanade.window import (
-    GRAY_ONE,
-    STRIP,
-    measure_window,
-    rounded_weights,
-    split,
-    whole_level,
-)
-from classicvid.kernels.simd import (
-    LANES,
-    absolute,
-    first_lanes,
-    fma,
-    load,
-    load_floats,
-    memory,
-    select,
-    shift,
-    splat,
-    total,
-)
+from classicvid.kernels.jit import chosen, kernel
+from classicvid.kernels.lucas_kanade import fractions, whole
+from classicvid.kernels.simd import LANES, memory
 
 FLT_EPSILON = 1.1920929e-07
 # Gray levels and derivatives have 5 fractional bits: their products are 2^20 to one.
 SUM_SCALE = np.float32(1 / 2**20)
+# Whole numbers need no room for levels that are not rounded.
+measure = chosen(given=fractions.measure_window, absent=whole.measure_window)
+mismatch = chosen(given=fractions.mismatch, absent=whole.mismatch)
+mean_difference = chosen(given=fractions.mean_difference, absent=whole.mean_difference)
 
 
 def border_sizes(window):
     """Return how many pixels a level needs around it: top, bottom, left, right."""
     height, width = window
-    return height + 2, height + 2, width + 2, room_of_row(width) + 2
+    room = max(-(-width // fractions.STRIP) * LANES, -(-width // whole.STRIP) * 2 * LANES)
+    return height + 2, height + 2, width + 2, room + 2
 
 
-def room_of_row(width):
-    """Return how many floats a row of a window takes, in whole vectors."""
-    return -(-width // STRIP) * LANES
+def make_scratch(window, dtype):
+    """Return what `track_level` works in, on levels of ``dtype``: its planes and its levels.
 
-
-def scratch_shape(window):
-    """Return the shape of what `track_level` works in.
-
-    Planes of gray levels, two derivatives, and gray levels before they are rounded: these have a
-    row and a column more on every side, and vectors read beyond them.
+    The planes are those of gray levels and two derivatives, the levels are gray levels before they
+    are rounded: these have a row and a column more on every side, and vectors read beyond them.
+    Bytes take planes of int16 and no levels; floats, and bytes whose window fits one vector of
+    floats, which then is as quick, take float32.
     """
-    return 4, window[0] + 3, room_of_row(window[1]) + LANES
+    height, width = window
+    if dtype == np.uint8 and width > fractions.STRIP:
+        room = -(-width // whole.STRIP) * 2 * LANES
+        return np.zeros((3, height, room), np.int16), None
+    room = -(-width // fractions.STRIP) * LANES + LANES
+    return np.zeros((3, height, room), np.float32), np.zeros((height + 3, room), np.float32)
 
 
 @kernel
@@ -68,14 +56,15 @@ def track_level(
     that is followed (mean over the window).
     ``choice`` is (finest, eigenvalue): whether the level fills ``status`` (N,) and ``measure``
     (N,), and whether that is the smallest eigenvalue or the mean difference of the windows.
+    ``scratch`` is that of `make_scratch`.
     """
     stride = previous.shape[1]
     first, second = memory(previous), memory(next)
     places = border[0] * stride + border[1], stride
     finest, eigenvalue = choice
-    room = scratch.shape[2]
-    gray, gx, gy = memory(scratch[0]), memory(scratch[1]), memory(scratch[2])
-    levels = memory(scratch[3])
+    planes, levels = scratch
+    room = planes.shape[2]
+    patch = memory(planes[0]), memory(planes[1]), memory(planes[2])
     for i in range(points.shape[0]):
         kept, x, y, smallest = _track_point(
             first,
@@ -87,25 +76,28 @@ def track_level(
             (guesses[i, 0], guesses[i, 1]),
             limits,
             room,
-            (gray, gx, gy, levels),
+            patch,
+            levels,
         )
         guesses[i, 0], guesses[i, 1] = x, y
         if not finest:
             continue
         found = smallest
         if not eigenvalue:
-            kept, found = _compare_windows(second, shape, places, window, kept, x, y, room, gray)
+            kept, found = _compare_windows(
+                second, shape, places, window, kept, x, y, room, patch, levels
+            )
         status[i], measure[i] = kept, found
 
 
 @kernel
-def _track_point(previous, next, shape, places, window, point, guess, limits, room, patch):
+def _track_point(previous, next, shape, places, window, point, guess, limits, room, patch, levels):
     """Return whether the point was followed, where to, and the smallest eigenvalue."""
     left, top = _corner(point[0], point[1], window)
     x, y, none = guess[0], guess[1], np.float32(0)
     if not _overlaps(left, top, shape, window):
         return False, x, y, none
-    a11, a12, a22 = measure_window(previous, shape, places, left, top, window, room, patch)
+    a11, a12, a22 = measure(previous, shape, places, left, top, window, room, patch, levels)
     a11, a12, a22 = a11 * SUM_SCALE, a12 * SUM_SCALE, a22 * SUM_SCALE
     determinant = a11 * a22 - a12 * a12
     spread = np.sqrt((a11 - a22) * (a11 - a22) + np.float32(4) * a12 * a12)
@@ -113,7 +105,9 @@ def _track_point(previous, next, shape, places, window, point, guess, limits, ro
     if not (smallest >= limits[2] and determinant >= np.float32(FLT_EPSILON)):
         return False, x, y, smallest
     system = a11, a12, a22, np.float32(1) / determinant
-    kept, x, y = _step_to_match(next, shape, places, window, patch, room, system, x, y, limits)
+    kept, x, y = _step_to_match(
+        next, shape, places, window, patch, levels, room, system, x, y, limits
+    )
     return kept, x, y, smallest
 
 
@@ -130,7 +124,7 @@ def _overlaps(left, top, shape, window):
 
 
 @kernel
-def _step_to_match(image, shape, places, window, patch, room, system, x, y, limits):
+def _step_to_match(image, shape, places, window, patch, levels, room, system, x, y, limits):
     """Return whether the window stayed in the image, and where Newton's steps took its centre."""
     to_x, to_y = _corner(x, y, window)
     half_x, half_y = x - to_x, y - to_y
@@ -138,8 +132,8 @@ def _step_to_match(image, shape, places, window, patch, room, system, x, y, limi
     for step in range(int(limits[0])):
         if not _overlaps(to_x, to_y, shape, window):
             return False, x, y
-        place, u, v = split(to_x, to_y, places)
-        b1, b2 = _mismatch(image, place, u, v, places[1], window, patch, room)
+        place, u, v = fractions.split(to_x, to_y, places)
+        b1, b2 = mismatch(image, place, u, v, places[1], window, room, patch, levels)
         dx, dy = _solve(system, b1, b2)
         to_x, to_y = to_x + dx, to_y + dy
         x, y = to_x + half_x, to_y + half_y
@@ -161,49 +155,10 @@ def _solve(system, b1, b2):
 
 
 @kernel
-def _mismatch(image, start, u, v, stride, window, patch, room):
-    """Return the sums of gx and gy times the difference of the windows."""
-    gray, gx, gy, _ = patch
-    weights = rounded_weights(u, v)
-    b1, b2 = splat(0), splat(0)
-    to = 0
-    for x in range(0, window[1], STRIP):
-        place = start + x
-        upper = load_floats(image, place)
-        upper_right = shift(upper, upper, 1)
-        for row in range(to, to + window[0] * room, room):
-            place += stride
-            lower = load_floats(image, place)
-            lower_right = shift(lower, lower, 1)
-            level = whole_level(upper, upper_right, lower, lower_right, weights)
-            difference = level - load(gray, row)
-            b1, b2 = fma(difference, load(gx, row), b1), fma(difference, load(gy, row), b2)
-            upper, upper_right = lower, lower_right
-        to += LANES
-    return total(b1), total(b2)
-
-
-@kernel
-def _compare_windows(image, shape, places, window, kept, x, y, room, gray):
+def _compare_windows(image, shape, places, window, kept, x, y, room, patch, levels):
     """Return whether the point is still kept, and the mean difference of its two windows."""
     left, top = _corner(x, y, window)
     if not (kept and _overlaps(left, top, shape, window)):
         return False, np.float32(0)
-    start, u, v = split(left, top, places)
-    weights = rounded_weights(u, v)
-    differences = splat(0)
-    to = 0
-    for column in range(0, window[1], STRIP):
-        inside, place = first_lanes(min(window[1] - column, STRIP)), start + column
-        upper = load_floats(image, place)
-        upper_right = shift(upper, upper, 1)
-        for row in range(to, to + window[0] * room, room):
-            place += places[1]
-            lower = load_floats(image, place)
-            lower_right = shift(lower, lower, 1)
-            level = whole_level(upper, upper_right, lower, lower_right, weights)
-            difference = absolute(level - load(gray, row))
-            differences = differences + select(inside, difference, splat(0))
-            upper, upper_right = lower, lower_right
-        to += LANES
-    return True, total(differences) / (GRAY_ONE * np.float32(window[0] * window[1]))
+    start, u, v = fractions.split(left, top, places)
+    return True, mean_difference(image, start, u, v, places[1], window, room, patch, levels)

@@ -2,12 +2,12 @@
 
 A vector is a value like a float: ``a * b + c``, ``fma(a, b, c)``, ``a < b`` and ``select(mask, a,
 b)`` act on every lane by itself, and a scalar beside a vector stands for a vector of equal lanes.
-There are four kinds: floats (float32), doubles (float64), integers (int32) and masks (what
-comparisons give). Being values, they are replaced, not changed: ``a = a + b``, never ``a += b``. A
-kernel takes the `memory` of its arrays at its head, once, and then moves
-vectors by offsets: ``load(memory, offset)`` holds the elements ``offset .. offset + LANES - 1`` of
-the flattened array. Nobody checks the offsets of compiled code: arrays are padded, so that the last
-vector of a row ends inside them.
+There are five kinds: floats (float32), doubles (float64), integers (int32), masks (what comparisons
+give) and shorts (int16), of which a vector holds 2 ``LANES``. Being values, they are replaced, not
+changed: ``a = a + b``, never ``a += b``. A kernel takes the `memory` of its arrays at its head,
+once, and then moves vectors by offsets: ``load(memory, offset)`` holds the elements ``offset ..
+offset + LANES - 1`` of the flattened array. Nobody checks the offsets of compiled code: arrays are
+padded, so that the last vector of a row ends inside them.
 
 `operations` says what each operation means, in numpy; this is also what runs with the JIT off, and
 there the offsets are checked. `lowering` says how the compiler writes it. The number of lanes is
@@ -20,6 +20,7 @@ from classicvid.kernels.simd.lanes import AVX2, FUSED, LANES, WIDE
 from classicvid.kernels.simd.lowering import across as _across  # noqa: F401
 from classicvid.kernels.simd.lowering import arithmetic as _arithmetic  # noqa: F401
 from classicvid.kernels.simd.lowering import memory as _memory  # noqa: F401
+from classicvid.kernels.simd.lowering import shorts as _shorts  # noqa: F401
 from classicvid.kernels.simd.operations import (
     absolute,
     all_lanes,
@@ -36,16 +37,22 @@ from classicvid.kernels.simd.operations import (
     load,
     load_floats,
     load_integers,
+    load_shorts,
     lowest,
     maximum,
     memory,
     minimum,
+    pair_sums,
+    pairs,
     permute,
     prefetch,
     select,
     shift,
+    short_lanes,
     splat,
     splat_integer,
+    splat_pair,
+    splat_short,
     square_root,
     store,
     store_first,
@@ -78,16 +85,22 @@ __all__ = [
     "load",
     "load_floats",
     "load_integers",
+    "load_shorts",
     "lowest",
     "maximum",
     "memory",
     "minimum",
+    "pair_sums",
+    "pairs",
     "permute",
     "prefetch",
     "select",
     "shift",
+    "short_lanes",
     "splat",
     "splat_integer",
+    "splat_pair",
+    "splat_short",
     "square_root",
     "store",
     "store_first",

@@ -33,9 +33,17 @@ def load_integers(memory, offset):
     return load(memory, offset).astype(np.int32)
 
 
+def load_shorts(memory, offset):
+    """Read 2 ``LANES`` shorts from memory of uint8 or int16."""
+    return memory[_span(memory, offset, 2 * LANES)].astype(np.int16)
+
+
 def store(memory, offset, vector):
-    """Write a vector; numbers are converted to the memory's type, fractions and high bits lost."""
-    memory[_span(memory, offset, LANES)] = _converted(vector, memory.dtype)
+    """Write a vector; numbers are converted to the memory's type, fractions and high bits lost.
+
+    Shorts are written to memory of int16 only.
+    """
+    memory[_span(memory, offset, vector.size)] = _converted(vector, memory.dtype)
 
 
 def store_first(memory, offset, vector, count):
@@ -69,6 +77,33 @@ def splat(number):
 def splat_integer(number):
     """Return integers that are all the same."""
     return np.full(LANES, number, np.int32)
+
+
+def splat_short(number):
+    """Return shorts that are all the same."""
+    return np.full(2 * LANES, number, np.int16)
+
+
+def splat_pair(even, odd):
+    """Return shorts that are ``even`` and ``odd`` in turns."""
+    return np.tile(np.array([even, odd], np.int16), LANES)
+
+
+def short_lanes(first, end):
+    """Return shorts with all bits set in lanes ``first`` .. ``end`` - 1, and none elsewhere."""
+    lanes = np.arange(2 * LANES)
+    return -((lanes >= first) & (lanes < end)).astype(np.int16)
+
+
+def pair_sums(a, b):
+    """Return integers: the products of shorts, those of lanes 2 i and 2 i + 1 added up."""
+    products = a.astype(np.int32) * b
+    return products[::2] + products[1::2]
+
+
+def pairs(even, odd):
+    """Return shorts: the low bits of two vectors of integers in turns."""
+    return np.stack([even, odd], axis=1).ravel().astype(np.int16)
 
 
 def lane_numbers():
@@ -178,11 +213,11 @@ def highest(vector):
 
 
 def shift(a, b, count):
-    """Return the lanes ``count`` .. ``count + LANES - 1`` of the row a, b.
+    """Return the row a, b from lane ``count`` on, as many lanes as ``a`` has.
 
     ``count`` is a whole number from 0 to ``LANES`` that is known when the kernel is compiled.
     """
-    return np.concatenate([a, b])[count : count + LANES]
+    return np.concatenate([a, b])[count : count + a.size]
 
 
 def permute(a, b, index):

@@ -8,31 +8,32 @@ from numba.extending import models, register_model
 
 from classicvid.kernels.simd.lanes import LANES
 
-BIT, BYTE, INT, LONG = (ir.IntType(bits) for bits in (1, 8, 32, 64))
+BIT, BYTE, SHORT, INT, LONG = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
 FLOAT, DOUBLE = ir.FloatType(), ir.DoubleType()
 
 
 class Vector(types.Type):
-    """A vector of ``LANES`` elements; ``scalar`` is numba's type of one, ``element`` LLVM's."""
+    """A vector of ``count`` elements; ``scalar`` is numba's type of one, ``element`` LLVM's."""
 
     element: ir.Type
     scalar: types.Type
     kind: str
+    count = LANES
 
     def __init__(self) -> None:
-        super().__init__(name=f"{self.kind}x{LANES}")
+        super().__init__(name=f"{self.kind}x{self.count}")
 
     @property
     def layout(self) -> ir.VectorType:
         """LLVM's type of the vector."""
-        return ir.VectorType(self.element, LANES)
+        return ir.VectorType(self.element, self.count)
 
     @property
     def suffix(self) -> str:
         """How LLVM's functions of this vector end."""
         letter = "i" if isinstance(self.element, ir.IntType) else "f"
-        bits = {FLOAT: 32, DOUBLE: 64, INT: 32, BIT: 1}[self.element]
-        return f"v{LANES}{letter}{bits}"
+        bits = {FLOAT: 32, DOUBLE: 64, SHORT: 16, INT: 32, BIT: 1}[self.element]
+        return f"v{self.count}{letter}{bits}"
 
 
 class FloatVector(Vector):
@@ -53,6 +54,12 @@ class IntegerVector(Vector):
     kind, element, scalar = "int32", INT, types.int32
 
 
+class ShortVector(Vector):
+    """Twice as many lanes of int16, in as many bits as the others."""
+
+    kind, element, scalar, count = "int16", SHORT, types.int16, 2 * LANES
+
+
 class MaskVector(Vector):
     """Lanes of truth values."""
 
@@ -62,6 +69,7 @@ class MaskVector(Vector):
 @register_model(FloatVector)
 @register_model(DoubleVector)
 @register_model(IntegerVector)
+@register_model(ShortVector)
 @register_model(MaskVector)
 class VectorModel(models.PrimitiveModel):
     """A vector is held in registers, as a number is."""
@@ -70,5 +78,6 @@ class VectorModel(models.PrimitiveModel):
         super().__init__(manager, vector, vector.layout)
 
 
-FLOATS, DOUBLES, INTEGERS, MASK = FloatVector(), DoubleVector(), IntegerVector(), MaskVector()
+FLOATS, DOUBLES, INTEGERS = FloatVector(), DoubleVector(), IntegerVector()
+SHORTS, MASK = ShortVector(), MaskVector()
 OF_SCALAR = {types.float32: FLOATS, types.float64: DOUBLES, types.int32: INTEGERS}

@@ -122,3 +122,27 @@ def test_a_second_start_compiles_nothing():
 
     run()
     assert run() == 0
+
+
+@jit.kernel
+def only_scalars(value, room):
+    return value + 1.0
+
+
+@jit.kernel
+def only_arrays(value, room):
+    return value + room[0]
+
+
+either = jit.chosen(given=only_arrays, absent=only_scalars)
+
+
+@jit.kernel
+def run_either(value, room):
+    return either(value, room)
+
+
+@pytest.mark.parametrize("run", [either, run_either], ids=["by itself", "from a kernel"])
+def test_the_last_argument_chooses_the_kernel(run):
+    assert run(2.0, None) == 3.0
+    assert run(2.0, np.full(1, 40.0)) == 42.0

@@ -150,6 +150,48 @@ def test_integers(rng):
     np.testing.assert_array_equal(answers, [a.sum(), a.min(), a.max(), b[0]])
 
 
+@kernel
+def run_shorts(bytes_in, shorts_in, numbers, out, sums):
+    """Write the result of every operation on shorts into a row of ``out`` or ``sums``."""
+    small, short, result = memory(bytes_in), memory(shorts_in), memory(out)
+    a, b = simd.load_shorts(small, 1), simd.load_shorts(short, 1)
+    wide = 2 * LANES
+    simd.store(result, 0 * wide, a)
+    simd.store(result, 1 * wide, b + a * 3 - (a << 2))
+    simd.store(result, 2 * wide, (b >> 3) & a | (b ^ 5))
+    simd.store(result, 3 * wide, simd.shift(a, b, 1) - ~b)
+    simd.store(result, 4 * wide, simd.splat_pair(3, -7) + simd.splat_short(2))
+    simd.store(result, 5 * wide, -b & simd.short_lanes(2, wide - 3))
+    simd.store(result, 6 * wide, simd.short_lanes(-5, 300))
+    even, odd = simd.load(memory(numbers), 0), simd.load(memory(numbers), LANES)
+    simd.store(result, 7 * wide, simd.pairs(even, odd))
+    simd.store(memory(sums), 0, simd.pair_sums(b, b))
+    simd.store(memory(sums), LANES, simd.pair_sums(a, b) + even)
+
+
+def test_shorts(rng):
+    small = rng.integers(0, 256, 2 * LANES + 1).astype(np.uint8)
+    short = rng.integers(-4000, 4000, 2 * LANES + 1).astype(np.int16)
+    numbers = rng.integers(-(2**20), 2**20, 2 * LANES).astype(np.int32)
+    out, sums = np.zeros((8, 2 * LANES), np.int16), np.zeros((2, LANES), np.int32)
+    run_shorts(small, short, numbers, out, sums)
+    a, b = small[1:].astype(int), short[1:].astype(int)
+    lanes = np.arange(2 * LANES)
+    expected = [
+        a,
+        b + a * 3 - (a << 2),
+        (b >> 3) & a | (b ^ 5),
+        np.append(a[1:], b[0]) - ~b,
+        np.where(lanes % 2 == 0, 5, -5),
+        np.where((lanes >= 2) & (lanes < 2 * LANES - 3), -b, 0),
+        np.full(2 * LANES, -1),
+        np.stack(numbers.reshape(2, LANES), axis=1).ravel().astype(np.int16),
+    ]
+    np.testing.assert_array_equal(out, expected)
+    np.testing.assert_array_equal(sums[0], (b * b).reshape(-1, 2).sum(axis=1))
+    np.testing.assert_array_equal(sums[1], (a * b).reshape(-1, 2).sum(axis=1) + numbers[:LANES])
+
+
 def test_not_a_number_differs_and_loses():
     values = np.full(2 * LANES, np.nan, np.float32)
     values[LANES:] = 3

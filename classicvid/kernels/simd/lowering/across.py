@@ -94,7 +94,7 @@ def _shift(write, signature, a, b, count):
 
 
 def _shifted(write, a, b, count):
-    return write.shuffle(a, b, range(count, count + LANES))
+    return write.shuffle(a, b, range(count, count + a.type.count))
 
 
 @compiles(operations.deinterleave, lambda a, b: types.UniTuple(a, 2) if a == b else None)

@@ -15,6 +15,7 @@ from classicvid.kernels.simd.vectors import (
     FLOATS,
     INTEGERS,
     MASK,
+    SHORTS,
     Vector,
 )
 
@@ -62,8 +63,8 @@ def _to_integers(write, signature, vector):
 def _arithmetic(function, on_floats, on_integers):
     def typed(a, b):
         kind = pair_kind(a, b)
-        wanted = {FLOATS: on_floats, DOUBLES: on_floats, INTEGERS: on_integers, MASK: on_integers}
-        return kind if wanted.get(kind) else None
+        name = on_floats if kind in (FLOATS, DOUBLES) else on_integers
+        return kind if kind is not None and name else None
 
     @compiles(function, typed)
     def emit(write, signature, a, b):
@@ -84,12 +85,12 @@ _arithmetic(operator.lshift, None, "shl")
 _arithmetic(operator.rshift, None, "ashr")
 
 
-@compiles(operator.neg, _is_vector(FLOATS, DOUBLES, INTEGERS))
+@compiles(operator.neg, _is_vector(FLOATS, DOUBLES, INTEGERS, SHORTS))
 def _negative(write, signature, vector):
-    return (write.neg if signature.return_type == INTEGERS else write.fneg)(vector)
+    return (write.neg if signature.return_type in (INTEGERS, SHORTS) else write.fneg)(vector)
 
 
-@compiles(operator.invert, _is_vector(INTEGERS, MASK))
+@compiles(operator.invert, _is_vector(INTEGERS, SHORTS, MASK))
 def _inverse(write, signature, vector):
     return write.not_(vector)
 

@@ -17,6 +17,8 @@ from classicvid.kernels.simd.vectors import (
     INT,
     INTEGERS,
     OF_SCALAR,
+    SHORT,
+    SHORTS,
 )
 
 _IN_MEMORY = {
@@ -24,8 +26,8 @@ _IN_MEMORY = {
     types.float64: DOUBLE,
     types.uint8: BYTE,
     types.int8: BYTE,
-    types.int16: ir.IntType(16),
-    types.uint16: ir.IntType(16),
+    types.int16: SHORT,
+    types.uint16: SHORT,
     types.int32: INT,
 }
 
@@ -80,11 +82,21 @@ def _widened(write, values, element):
     return widen(values, INTEGERS.layout)
 
 
-@compiles(operations.store, lambda memory, offset, vector: types.none)
+def _fits(memory, vector):
+    # Numbers of 16 bits are stored as they are; narrowing them would be another instruction.
+    return vector != SHORTS or memory.dtype == types.int16
+
+
+@compiles(
+    operations.store,
+    lambda memory, offset, vector: types.none if _fits(memory, vector) else None,
+)
 def _store(write, signature, memory, offset, vector):
     element, source = signature.args[0].dtype, signature.args[2]
     layout = ir.VectorType(_IN_MEMORY[element], LANES)
-    if OF_SCALAR.get(element) != source:
+    if source == SHORTS:
+        layout = source.layout
+    elif OF_SCALAR.get(element) != source:
         vector = _narrowed(write, vector, source, element, layout)
     address = write.place(memory, signature, offset, layout)
     write.store(vector, address, align=element.bitwidth // 8)

@@ -7,11 +7,14 @@ import numpy as np
 from classicvid.kernels.jit import kernel
 from classicvid.kernels.simd import (
     LANES,
+    absolute,
     first_lanes,
     floor,
     fma,
     lane_numbers,
+    load,
     load_floats,
+    memory,
     select,
     shift,
     splat,
@@ -32,7 +35,7 @@ STRIP = LANES - 1
 
 
 @kernel
-def measure_window(image, shape, places, left, top, window, room, patch):
+def measure_window(image, shape, places, left, top, window, room, patch, levels):
     """Write the window's gray levels, `WHOLE` more, and derivatives; return sums of squares.
 
     These are gx^2, gx gy and gy^2. Derivatives are Scharr's at whole pixels, zero outside the
@@ -40,8 +43,53 @@ def measure_window(image, shape, places, left, top, window, room, patch):
     window they are zero.
     """
     if left >= 0 and left + window[1] < shape[1] and top >= 0 and top + window[0] < shape[0]:
-        return _measure_inside(image, places, left, top, window, room, patch)
+        return _measure_inside(image, places, left, top, window, room, patch, memory(levels))
     return _measure_anywhere(image, shape, places, left, top, window, room, patch)
+
+
+@kernel
+def mismatch(image, start, u, v, stride, window, room, patch, levels):
+    """Return the sums of gx and gy times the difference of the windows."""
+    gray, gx, gy = patch
+    weights = rounded_weights(u, v)
+    b1, b2 = splat(0), splat(0)
+    to = 0
+    for x in range(0, window[1], STRIP):
+        place = start + x
+        upper = load_floats(image, place)
+        upper_right = shift(upper, upper, 1)
+        for row in range(to, to + window[0] * room, room):
+            place += stride
+            lower = load_floats(image, place)
+            lower_right = shift(lower, lower, 1)
+            level = whole_level(upper, upper_right, lower, lower_right, weights)
+            difference = level - load(gray, row)
+            b1, b2 = fma(difference, load(gx, row), b1), fma(difference, load(gy, row), b2)
+            upper, upper_right = lower, lower_right
+        to += LANES
+    return total(b1), total(b2)
+
+
+@kernel
+def mean_difference(image, start, u, v, stride, window, room, patch, levels):
+    """Return the mean distance between the levels of the window and those kept, in gray levels."""
+    gray, weights = patch[0], rounded_weights(u, v)
+    differences = splat(0)
+    to = 0
+    for column in range(0, window[1], STRIP):
+        inside, place = first_lanes(min(window[1] - column, STRIP)), start + column
+        upper = load_floats(image, place)
+        upper_right = shift(upper, upper, 1)
+        for row in range(to, to + window[0] * room, room):
+            place += stride
+            lower = load_floats(image, place)
+            lower_right = shift(lower, lower, 1)
+            level = whole_level(upper, upper_right, lower, lower_right, weights)
+            difference = absolute(level - load(gray, row))
+            differences = differences + select(inside, difference, splat(0))
+            upper, upper_right = lower, lower_right
+        to += LANES
+    return total(differences) / (GRAY_ONE * np.float32(window[0] * window[1]))
 
 
 @kernel
@@ -76,12 +124,12 @@ def _level(upper, upper_right, lower, lower_right, weights):
 
 
 @kernel
-def _measure_inside(image, places, x, y, window, room, patch):
+def _measure_inside(image, places, x, y, window, room, patch, levels):
     """Measure a window inside the image.
 
     There the interpolated derivatives are the derivatives of interpolated gray levels.
     """
-    gray, gx, gy, levels = patch
+    gray, gx, gy = patch
     start, u, v = split(x, y, places)
     _interpolate(image, start - places[1] - 1, places[1], u, v, window, room, levels)
     a11, a12, a22, half = splat(0), splat(0), splat(0), splat(0.5)
@@ -140,7 +188,7 @@ def _smoothed(a, b, c):
 
 @kernel
 def _measure_anywhere(image, shape, places, left, top, window, room, patch):
-    gray, gx, gy, _ = patch
+    gray, gx, gy = patch
     start, u, v = split(left, top, places)
     first_x, first_y, stride = int(np.floor(left)), int(np.floor(top)), places[1]
     shares = rounded_weights(u, v)
