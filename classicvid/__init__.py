@@ -42,7 +42,21 @@ from classicvid.image import (
     to_gray,
     warp_image,
 )
-from classicvid.keypoints import corner_response, good_features, grid_points
+from classicvid.interest_points import (
+    SpaceTimePoints,
+    detect_cuboids,
+    detect_stip,
+    iter_cuboids,
+    iter_stip,
+    join_points,
+)
+from classicvid.keypoints import (
+    corner_response,
+    difference_of_gaussian_features,
+    fast_features,
+    good_features,
+    grid_points,
+)
 from classicvid.metrics import Scores, hit_at_k, label_ranks, paired_difference, wilson_interval
 from classicvid.synthetic import (
     APPEARANCE_CLASSES,
@@ -78,6 +92,8 @@ __all__ = [  # noqa: RUF022
     "to_gray",
     "warp_image",
     "corner_response",
+    "difference_of_gaussian_features",
+    "fast_features",
     "good_features",
     "grid_points",
     "FarnebackFlow",
@@ -100,6 +116,12 @@ __all__ = [  # noqa: RUF022
     "DenseTrajectories",
     "Trajectories",
     "video_histograms",
+    "SpaceTimePoints",
+    "detect_cuboids",
+    "detect_stip",
+    "iter_cuboids",
+    "iter_stip",
+    "join_points",
     "HistogramClassifier",
     "Scores",
     "hit_at_k",

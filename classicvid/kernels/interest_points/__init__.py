@@ -1,0 +1,1 @@
+"""The stages of space-time points: filters in time, responses, maxima and descriptions."""
