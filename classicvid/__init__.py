@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from classicvid.camera import CameraMotion, read_people, warp_to_previous
 from classicvid.classifier import HistogramClassifier
-from classicvid.descriptors import video_histograms
+from classicvid.descriptors import describe_frames, video_histograms
 from classicvid.flow import (
     FarnebackFlow,
     LucasKanadeTracker,
@@ -58,6 +58,7 @@ from classicvid.keypoints import (
     grid_points,
 )
 from classicvid.metrics import Scores, hit_at_k, label_ranks, paired_difference, wilson_interval
+from classicvid.model_choice import Choice, choose_model
 from classicvid.synthetic import (
     APPEARANCE_CLASSES,
     MOTION_CLASSES,
@@ -115,6 +116,7 @@ __all__ = [  # noqa: RUF022
     "warp_to_previous",
     "DenseTrajectories",
     "Trajectories",
+    "describe_frames",
     "video_histograms",
     "SpaceTimePoints",
     "detect_cuboids",
@@ -123,6 +125,8 @@ __all__ = [  # noqa: RUF022
     "iter_stip",
     "join_points",
     "HistogramClassifier",
+    "Choice",
+    "choose_model",
     "Scores",
     "hit_at_k",
     "label_ranks",

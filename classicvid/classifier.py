@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 
 from classicvid.checks import check_features, check_indices, check_number, check_whole
 
-_OPTIONS = ("hidden", "alpha", "max_iterations", "members", "seed")
+_OPTIONS = ("hidden", "alpha", "learning_rate", "max_iterations", "members", "seed")
 
 
 class HistogramClassifier:
@@ -28,6 +28,8 @@ class HistogramClassifier:
         Units of each hidden layer.
     alpha : float, at least 0
         Weight of the squared weights in the loss, divided by the number of training videos.
+    learning_rate : float, above 0
+        Step of Adam.
     max_iterations : int, at least 1
         Passes over the training videos at most; fewer where the loss stops falling.
     members : int, at least 1
@@ -40,7 +42,9 @@ class HistogramClassifier:
     The baseline of A. Karpathy et al., "Large-scale video classification with convolutional neural
     networks", CVPR 2014, section 4.1, trained by Adam. Features are centred and all divided by one
     number, not each by its own deviation: roots of distributions have one scale, and a bin that is
-    nearly always empty must not weigh as much as a full one.
+    nearly always empty must not weigh as much as a full one. Where there are fewer videos than
+    features, the features are first turned into as many as there are directions in which the
+    training videos differ (:func:`rotate`).
 
     Training is scikit-learn's ``MLPClassifier``. The weights are kept as plain arrays, so that a
     saved model depends on no version of it.
@@ -51,6 +55,7 @@ class HistogramClassifier:
         *,
         hidden: Sequence[int] = (64,),
         alpha: float = 3.0,
+        learning_rate: float = 1e-3,
         max_iterations: int = 300,
         members: int = 3,
         seed: int = 0,
@@ -60,6 +65,7 @@ class HistogramClassifier:
             raise TypeError(message)
         self.hidden = tuple(check_whole("hidden", width, low=1) for width in hidden)
         self.alpha = check_number("alpha", alpha, low=0)
+        self.learning_rate = check_number("learning_rate", learning_rate, low=0, exclusive=True)
         self.max_iterations = check_whole("max_iterations", max_iterations, low=1)
         self.members = check_whole("members", members, low=1)
         self.seed = check_whole("seed", seed, low=0, high=2**32 - 1)
@@ -98,9 +104,12 @@ class HistogramClassifier:
             raise ValueError(message)
         known, targets = np.unique(targets, return_inverse=True)
         mean = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
-        scale = np.sqrt(np.mean(np.square(vectors - mean, dtype=np.float64)))
+        inputs, axes = rotate(vectors - mean)
+        scale = np.sqrt(np.mean(np.square(inputs, dtype=np.float64)))
         scale = np.array([scale if scale > 0 else 1], np.float32)
-        networks = self._train((vectors - mean) / scale, targets, len(known))
+        networks = self._train(inputs / scale, targets, len(known))
+        if axes is not None:
+            networks["weights0"] = axes @ networks["weights0"]
         self._classes = classes
         self._tensors = {"known": known, "mean": mean, "scale": scale, **networks}
         return self
@@ -208,7 +217,11 @@ class HistogramClassifier:
         from sklearn.neural_network import MLPClassifier  # noqa: PLC0415
 
         network = MLPClassifier(
-            self.hidden, alpha=self.alpha, max_iter=self.max_iterations, random_state=seed
+            self.hidden,
+            alpha=self.alpha,
+            learning_rate_init=self.learning_rate,
+            max_iter=self.max_iterations,
+            random_state=seed,
         )
         with warnings.catch_warnings():
             # Stopping at max_iterations is the caller's choice, not a failure.
@@ -240,3 +253,27 @@ class HistogramClassifier:
             if not np.isfinite(array).all():
                 message = f"{name} must be finite"
                 raise ValueError(message)
+
+
+def rotate(
+    features: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """Turn centred features (N, D) into at most N numbers a video, without losing anything.
+
+    Returns the numbers (N, R) and the axes (D, R), which are orthonormal: ``features`` is numbers
+    @ axes.T. Where N is not below D, the features themselves and None.
+
+    A network that takes one as well as the other for its input has weights in the span of its
+    training videos, so that it can do in R numbers whatever it could do in D, and its weight decay
+    is the same; it is trained D / R times as fast.
+    """
+    if len(features) >= features.shape[1]:
+        return features, None
+    wide = features.astype(np.float64)
+    values, vectors = np.linalg.eigh(wide @ wide.T)
+    kept = values > max(values[-1], 0) * 1e-6
+    if not kept.any():  # all videos are alike: one number says so
+        return features[:, :1], np.eye(features.shape[1], 1, dtype=np.float32)
+    lengths = np.sqrt(values[kept])
+    axes = wide.T @ (vectors[:, kept] / lengths)
+    return (vectors[:, kept] * lengths).astype(np.float32), axes.astype(np.float32)

@@ -6,9 +6,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from classicvid.classifier import HistogramClassifier
 from classicvid.metrics import Scores
-from pipelines.inputs import clip_source, feature_vectors
+from pipelines.bags import feature_channels, load_choice
+from pipelines.inputs import clip_source
 from pipelines.recipes import METHODS
 from pipelines.run_folder import FoldTask
 from pipelines.store import atomic_file, write_json
@@ -35,7 +38,9 @@ def run(task: FoldTask) -> Path:
 
 def _score_histograms(task: FoldTask) -> tuple[Scores, float]:
     model = HistogramClassifier.load(task.folder / "model")
-    features = feature_vectors(task, task.fold.test)
+    names, books = load_choice(task.folder / "model")
+    channels = feature_channels(task, task.fold.test, books, names=names)
+    features = np.concatenate([channels[name] for name in names], axis=1)
     started = time.perf_counter()
     scores = Scores.from_videos(
         classes=task.dataset.classes,

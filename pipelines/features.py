@@ -1,11 +1,13 @@
-"""Videos go in; one safetensors file of feature histograms a video comes out."""
+"""Videos go in; one safetensors file of features a video comes out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from classicvid.descriptors import video_histograms
+import numpy as np
+
+from classicvid.descriptors import LOCAL_CHANNELS, describe_frames
 from classicvid.video import iter_frames, probe
 from pipelines.dataset import Video
 from pipelines.run_folder import RunFolder
@@ -13,7 +15,7 @@ from pipelines.runner import Backend, run_jobs
 from pipelines.store import write_arrays
 from pipelines.workers import Job
 
-# Histograms of flow gain nothing from more pixels than this on the shorter side, and cost with
+# Histograms gain nothing from more pixels than this on the shorter side, and cost with
 # their square.
 SHORT_SIDE = 120
 
@@ -32,8 +34,11 @@ def run(
 
 
 def describe_video(target: Path, video: Video) -> None:
-    """Write the histograms of one video, each an array of its own."""
+    """Write the histograms and the local descriptors of one video, each an array of its own."""
     info = probe(video.path)
     smaller = SHORT_SIDE if min(info.height, info.width) > SHORT_SIDE else None
     with iter_frames(video.path, short_side=smaller) as frames:
-        write_arrays(target, video_histograms(frames))
+        arrays = describe_frames(frames)
+    # Half the digits of local descriptors are enough to find the nearest of the words.
+    halved = {name: arrays[name].astype(np.float16) for name in LOCAL_CHANNELS}
+    write_arrays(target, {**arrays, **halved})

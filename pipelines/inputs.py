@@ -8,16 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.run_folder import FoldTask, flow_bound, open_clips
-from pipelines.store import read_arrays
 
 if TYPE_CHECKING:
     from cnn import ClipSource, InputSpec
-
-
-def feature_vectors(task: FoldTask, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Read the feature histograms of the videos at ``rows``, all of a video joined: (N, D)."""
-    videos = [read_arrays(task.run.features(name)) for name in task.names(rows)]
-    return np.stack([np.concatenate([video[key] for key in sorted(video)]) for video in videos])
 
 
 def clip_source(task: FoldTask, rows: NDArray[np.int64], wanted: InputSpec) -> ClipSource:

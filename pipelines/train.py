@@ -6,8 +6,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from classicvid.classifier import HistogramClassifier
-from pipelines.inputs import clip_source, feature_vectors
+from classicvid.model_choice import choose_model
+from pipelines.bags import (
+    feature_channels,
+    histogram_subsets,
+    learn_codebooks,
+    save_choice,
+)
+from pipelines.inputs import clip_source
 from pipelines.recipes import METHODS
 from pipelines.run_folder import FoldTask
 from pipelines.store import write_json
@@ -32,11 +41,23 @@ def run(task: FoldTask) -> Path:
 
 def _train_histograms(task: FoldTask) -> tuple[int, float]:
     started = time.perf_counter()
-    model = HistogramClassifier(seed=task.recipe.seed)
-    labels = task.dataset.labels[task.fold.train]
-    features = feature_vectors(task, task.fold.train)
-    model.fit(features, labels, classes=len(task.dataset.classes))
+    books = learn_codebooks(task)
+    channels = feature_channels(task, task.fold.train, books)
+    labels, classes = task.dataset.labels[task.fold.train], len(task.dataset.classes)
+    groups = [task.dataset.groups[row] for row in task.fold.train]
+    choice = choose_model(
+        channels,
+        labels,
+        classes=classes,
+        groups=groups,
+        subsets=histogram_subsets(channels),
+        seed=task.recipe.seed,
+    )
+    model = HistogramClassifier(**choice.options, seed=task.recipe.seed)
+    features = np.concatenate([channels[name] for name in choice.channels], axis=1)
+    model.fit(features, labels, classes=classes)
     model.save(task.folder / "model")
+    save_choice(task.folder / "model", choice, books)
     return model.parameters, time.perf_counter() - started
 
 

@@ -44,6 +44,20 @@ def vote_gradients(plane, histograms):
 
 
 @kernel
+def vote_patches(plane, corners, extent, histograms):
+    """Add the votes of a patch of ``plane`` each to its ``histograms`` (N, G, G, bins).
+
+    A patch begins at its corner (x, y) of ``corners`` (N, 2) and has the (width, height)
+    ``extent``, all inside the plane; its differences end at its own border.
+    """
+    patch = np.empty((extent[1], extent[0]), np.float32)
+    for n in range(len(corners)):
+        x, y = corners[n]
+        patch[:] = plane[y : y + extent[1], x : x + extent[0]]
+        vote_gradients(patch, histograms[n])
+
+
+@kernel
 def vote_flow(flow, min_flow, histograms):
     """Add the votes of the vectors of ``flow`` (H, W, 2), weighed by their lengths in pixels.
 

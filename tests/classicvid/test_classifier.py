@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from sklearn.neural_network import MLPClassifier
 
-from classicvid.classifier import HistogramClassifier
+from classicvid.classifier import HistogramClassifier, rotate
 
 FAST = {"hidden": (8,), "members": 2, "max_iterations": 100}
 
@@ -56,6 +56,47 @@ def test_probabilities_are_those_of_scikit_learn(classes, rng):
         theirs.fit(scaled, labels)
     expected = theirs.predict_proba(scaled)
     np.testing.assert_allclose(ours.predict_probabilities(features), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(5, 40), (1, 3), (6, 6), (9, 4)])
+def test_turning_keeps_all_distances(shape, rng):
+    vectors = rng.normal(0, 1, shape).astype(np.float32)
+    vectors -= vectors.mean(axis=0)
+    numbers, axes = rotate(vectors)
+    np.testing.assert_allclose(numbers @ numbers.T, vectors @ vectors.T, atol=1e-4)
+    if axes is None:
+        assert shape[0] >= shape[1]
+        return
+    assert numbers.shape[1] <= max(shape[0] - 1, 1)
+    np.testing.assert_allclose(axes.T @ axes, np.eye(axes.shape[1]), atol=1e-4)
+    np.testing.assert_allclose(numbers @ axes.T, vectors, atol=1e-4)
+
+
+def test_a_network_on_turned_features_is_one_on_the_features(rng):
+    """The weights that are kept are those of the features, whatever it was trained on."""
+    features, labels = blobs(rng, count=8, size=200)
+    ours = HistogramClassifier(**FAST, seed=2).fit(features, labels, classes=3)
+    centred = features - features.mean(axis=0)
+    numbers, axes = rotate(centred)
+    turned = HistogramClassifier(**FAST, seed=2).fit(numbers, labels, classes=3)
+    new, _ = blobs(rng, count=4, size=200)
+    expected = turned.predict_probabilities((new - features.mean(axis=0)) @ axes)
+    np.testing.assert_allclose(ours.predict_probabilities(new), expected, atol=2e-3)
+    assert ours.parameters == 2 * (200 * 8 + 8 + 8 * 3 + 3)
+
+
+def test_the_learning_rate_is_the_step_of_adam(rng):
+    features, labels = blobs(rng)
+    rates = (1e-12, 1e-3)
+    still, moved = (
+        HistogramClassifier(**FAST, learning_rate=rate).fit(features, labels, classes=3)
+        for rate in rates
+    )
+    hits = [
+        (model.predict_probabilities(features).argmax(axis=1) == labels).mean()
+        for model in (still, moved)
+    ]
+    assert hits[0] < hits[1] > 0.9
 
 
 def test_one_seed_gives_one_model(rng):
@@ -179,6 +220,7 @@ def test_an_absent_model_is_named(fitted, tmp_path):
         ({"hidden": ()}, TypeError, "hidden must be a sequence"),
         ({"hidden": (0,)}, ValueError, "hidden must be at least 1"),
         ({"alpha": -1.0}, ValueError, "alpha must be at least 0"),
+        ({"learning_rate": 0.0}, ValueError, "learning_rate must be above 0"),
         ({"max_iterations": 0}, ValueError, "max_iterations"),
         ({"members": 0}, ValueError, "members"),
         ({"seed": -1}, ValueError, "seed"),

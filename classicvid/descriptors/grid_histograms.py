@@ -93,22 +93,52 @@ def video_histograms(
     Of a video longer than 96 frames, votes are kept for 48 to 96 equal spans of time; those of a
     span that a border between two parts cuts are shared out in proportion.
     """
-    check_whole("grid", grid, low=1, high=32)
-    check_whole("bins", bins, low=2, high=32)
-    check_whole("parts", parts, low=1, high=16)
-    rest = np.float32(check_number("min_flow", min_flow, low=0))
-    estimator = FarnebackFlow() if flow is None else flow
-    estimator.reset()
-    votes = {name: _Votes((grid, grid, bins + (name == "hof"))) for name in _NAMES}
-    shape: tuple[int, ...] = ()
+    histograms = GridHistograms(grid=grid, bins=bins, parts=parts, min_flow=min_flow, flow=flow)
     for frame in frames:
+        histograms.feed(frame)
+    return histograms.arrays()
+
+
+class GridHistograms:
+    """What :func:`video_histograms` does, for frames that come one by one.
+
+    Parameters and errors are those of the function.
+    """
+
+    def __init__(
+        self,
+        *,
+        grid: int = 4,
+        bins: int = 8,
+        parts: int = 2,
+        min_flow: float = 0.4,
+        flow: FlowEstimator | None = None,
+    ) -> None:
+        check_whole("grid", grid, low=1, high=32)
+        check_whole("bins", bins, low=2, high=32)
+        self._parts = check_whole("parts", parts, low=1, high=16)
+        self._rest = np.float32(check_number("min_flow", min_flow, low=0))
+        self._flow = FarnebackFlow() if flow is None else flow
+        self._flow.reset()
+        self._votes = {name: _Votes((grid, grid, bins + (name == "hof"))) for name in _NAMES}
+        self._shape: tuple[int, ...] = ()
+
+    def feed(self, frame: NDArray[np.uint8]) -> None:
+        """Count the next frame, shape (H, W, 3), uint8, RGB."""
         gray = to_gray(frame)
-        shape = _check_same(gray.shape, shape)
-        _vote(votes, gray, estimator.feed(gray), rest)
-    if not shape:
-        message = "frames must hold at least one frame, got none; is the video or the range empty?"
-        raise ValueError(message)
-    return {name: _describe(votes[name], parts, shape) for name in _NAMES}
+        self._shape = _check_same(gray.shape, self._shape)
+        _vote(self._votes, gray, self._flow.feed(gray), self._rest)
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Return the histograms of the frames so far."""
+        if not self._shape:
+            message = (
+                "frames must hold at least one frame, got none; is the video or the range empty?"
+            )
+            raise ValueError(message)
+        return {
+            name: _describe(votes, self._parts, self._shape) for name, votes in self._votes.items()
+        }
 
 
 def _check_same(shape: tuple[int, ...], before: tuple[int, ...]) -> tuple[int, ...]:
