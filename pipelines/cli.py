@@ -11,7 +11,13 @@ from typing import Any
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
-from pipelines.recipes import METHODS, CompareRecipe, DemoRecipe, FlowExportRecipe
+from pipelines.recipes import (
+    METHODS,
+    CompareRecipe,
+    DemoRecipe,
+    FeaturesRecipe,
+    FlowExportRecipe,
+)
 
 DONE, SOME_FAILED, WRONG_USAGE, STOPPED = 0, 1, 2, 130
 
@@ -86,6 +92,21 @@ def flow_export(source: str, out: str, recipe: FlowExportRecipe) -> int:
     return SOME_FAILED if summary.failures else DONE
 
 
+def features(source: str, out: str, recipe: FeaturesRecipe) -> int:
+    """Find trajectories or interest points in every video, and store or draw them."""
+    from pipelines import feature_export as stage  # noqa: PLC0415 - help must not wait for numba
+
+    if out == "-":
+        failure = stage.print_rows(source, recipe, sys.stdout)
+        if failure:
+            _warn(f"failed: {source}: {failure}")
+        return SOME_FAILED if failure else DONE
+    summary = stage.run(source, out, recipe)
+    _tell(summary.text())
+    _warn_of_failures(summary.failures, f"{out}/failures.csv")
+    return SOME_FAILED if summary.failures else DONE
+
+
 COMMANDS: dict[str, Command] = {
     "demo": Command(demo, DemoRecipe, "compare methods on two sample sets of our own making", {}),
     "flow export": Command(
@@ -95,6 +116,15 @@ COMMANDS: dict[str, Command] = {
         {
             "source": "folder of class folders of videos, folder of videos, CSV, or a video",
             "out": "folder to write <class>/<video>/ into",
+        },
+    ),
+    "features": Command(
+        features,
+        FeaturesRecipe,
+        "find trajectories or interest points, store or draw them",
+        {
+            "source": "folder of class folders of videos, folder of videos, CSV, or a video",
+            "out": "folder to write <class>/<video>.safetensors into, or - to print rows (idt)",
         },
     ),
     "compare": Command(

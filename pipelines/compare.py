@@ -11,9 +11,10 @@ from typing import Any
 
 from classicvid.checks import check_whole
 from classicvid.metrics import Scores, wilson_interval
-from pipelines import clip_cache, evaluate, features, report, train
+from pipelines import clip_cache, evaluate, features, local_features, report, train
 from pipelines.clip_cache import ClipCacheRecipe
 from pipelines.dataset import Dataset, Fold, default_protocol, load_dataset, make_folds
+from pipelines.encoded_methods import ENCODINGS, extraction_recipe
 from pipelines.recipes import METHODS, CompareRecipe, parse_methods, plain
 from pipelines.run_folder import FoldTask, RunFolder, flow_bound
 from pipelines.runner import run_jobs
@@ -119,10 +120,14 @@ def _parts(methods: Sequence[str]) -> tuple[str, ...]:
 def _prepare(
     folder: RunFolder, dataset: Dataset, parts: Sequence[str], recipe: CompareRecipe
 ) -> dict[str, str]:
-    """Decode every video once for the histograms and once for the networks; gather failures."""
+    """Decode every video once for each kind of features and for the networks; gather failures."""
     failed: dict[str, str] = {}
     if any(METHODS[name].kind == "histograms" for name in parts):
         failed |= features.run(folder, dataset.videos, workers=recipe.workers)
+    encoded = {ENCODINGS[name].features for name in parts if METHODS[name].kind == "encoding"}
+    for kind in sorted(encoded):
+        wanted = extraction_recipe(kind, size=recipe.size, workers=recipe.workers)
+        failed |= local_features.run(folder.root / "features" / kind, dataset.videos, wanted)
     networks = [name for name in parts if METHODS[name].kind == "network"]
     if networks:
         import cnn  # noqa: PLC0415 - seconds, which feature histograms need not wait for

@@ -27,7 +27,11 @@ def run(task: FoldTask) -> Path:
     done = task.folder / "scores.npz"
     if done.exists():
         return task.folder
-    scorers = {"histograms": _score_histograms, "network": _score_network}
+    scorers = {
+        "histograms": _score_histograms,
+        "network": _score_network,
+        "encoding": _score_encoding,
+    }
     scores, seconds = scorers[METHODS[task.method].kind](task)
     clips = len(scores.clip_videos) or len(scores.videos)
     write_json(task.folder / "evaluate.json", {"clips": clips, "seconds": seconds})
@@ -62,3 +66,9 @@ def _score_network(task: FoldTask) -> tuple[Scores, float]:
     config = cnn.evaluation_defaults(task.method, size=recipe.size, **changes)
     done = cnn.evaluate(model, clip_source(task, task.fold.test, model.config.input), config)
     return done.scores, len(done.scores.clip_videos) / done.clips_per_second
+
+
+def _score_encoding(task: FoldTask) -> tuple[Scores, float]:
+    from pipelines.encoded_folds import score_encoding  # noqa: PLC0415 - as in training
+
+    return score_encoding(task)

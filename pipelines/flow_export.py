@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,16 +16,11 @@ from classicvid.flow.images import quantise_flow
 from classicvid.image import to_gray
 from classicvid.video import FrameStream, iter_frames
 from pipelines.dataset import Video, find_videos
+from pipelines.exports import gather_failures, refuse_other_settings, writable_folder
 from pipelines.recipes import FlowExportRecipe, plain
 from pipelines.runner import BACKENDS, run_jobs
-from pipelines.store import (
-    atomic_folder,
-    clear_leftovers,
-    read_json,
-    write_failures,
-    write_json,
-)
-from pipelines.workers import Job, Outcome
+from pipelines.store import atomic_folder, read_json, write_failures, write_json
+from pipelines.workers import Job
 
 DESCRIPTION = "export.json"
 """File in the folder of each video that says what was exported, with which settings."""
@@ -109,7 +103,7 @@ def run(
     """
     settings = _checked_settings(recipe)
     videos = find_videos(source)
-    out = _writable(Path(out))
+    out = writable_folder(Path(out))
     done = _done(out, videos, settings, overwrite=recipe.overwrite)
     waiting = [video for video in videos if video.name not in done]
     outcomes = run_jobs(
@@ -120,7 +114,8 @@ def run(
         label="flow export",
         progress=progress,
     )
-    failures = _failures(out, waiting, outcomes)
+    targets = {video.name: out / video.name for video in waiting}
+    failures = gather_failures(targets, waiting, outcomes)
     write_failures(out, failures)
     written = {outcome.name: outcome.value for outcome in outcomes if outcome.reason is None}
     return _summary(
@@ -202,27 +197,14 @@ def _checked_settings(recipe: FlowExportRecipe) -> dict[str, Any]:
     return _settings(recipe)
 
 
-def _writable(out: Path) -> Path:
-    if out.exists() and not out.is_dir():
-        message = f"{out} is a file; give a folder to write into"
-        raise NotADirectoryError(message)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        message = f"cannot write into {out} ({error.strerror}); give another folder"
-        raise PermissionError(message) from None
-    return out
-
-
 def _done(
     out: Path, videos: Sequence[Video], settings: dict[str, Any], *, overwrite: bool
 ) -> dict[str, dict[str, Any]]:
     """Return the descriptions of the videos that need no export, by name."""
     existing = _read_descriptions(out, videos)
     if not overwrite:
-        _refuse_other_settings(out, existing, settings)
+        for name, description in existing.items():
+            refuse_other_settings(out / name, description["settings"], settings)
     return {
         video.name: existing[video.name]
         for video in videos
@@ -256,38 +238,9 @@ def _read_description(path: Path) -> dict[str, Any]:
     return description
 
 
-def _refuse_other_settings(
-    out: Path, descriptions: dict[str, dict[str, Any]], settings: dict[str, Any]
-) -> None:
-    for name, description in descriptions.items():
-        then = description["settings"]
-        changed = [key for key in settings if then.get(key) != settings[key]]
-        if changed:
-            changes = "; ".join(
-                f"{key}: {then.get(key)} then, {settings[key]} now" for key in changed
-            )
-            message = (
-                f"{out / name} was exported with other settings ({changes}); "
-                "give another folder to write into, or --overwrite true to export it again"
-            )
-            raise ValueError(message)
-
-
 def _is_current(video: Video, description: dict[str, Any], settings: dict[str, Any]) -> bool:
     same_file = not video.path.is_file() or video.path.stat().st_size == description["source_bytes"]
     return same_file and description["settings"] == settings
-
-
-def _failures(
-    out: Path, videos: Sequence[Video], outcomes: Sequence[Outcome]
-) -> list[tuple[str, str]]:
-    failures = []
-    for video, outcome in zip(videos, outcomes, strict=True):
-        if outcome.reason is not None:
-            clear_leftovers(out / video.name)  # A worker that was killed left its own.
-            # The path has a column of its own.
-            failures.append((str(video.path), outcome.reason.removeprefix(f"{video.path} ")))
-    return failures
 
 
 def _summary(

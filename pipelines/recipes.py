@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Protocol = Literal["auto", "leave-one-group-out", "group-k-fold", "split"]
+FeatureKind = Literal["trajectories", "improved-trajectories", "stip", "cuboids", "histograms"]
 
 
 @dataclass(frozen=True)
@@ -14,8 +15,9 @@ class Method:
 
     Parameters
     ----------
-    kind : {"histograms", "network", "fusion"}
-        Feature histograms with a classifier, a network, or an average of other methods' scores.
+    kind : {"histograms", "encoding", "network", "fusion"}
+        Feature histograms with a classifier, encoded local features with a support vector
+        machine, a network, or an average of other methods' scores.
     sees : {"appearance", "motion", "both"}
         What it can tell classes by; ``appearance`` means that it sees single frames only.
     paper : str
@@ -24,15 +26,20 @@ class Method:
         The methods that a fusion averages.
     """
 
-    kind: Literal["histograms", "network", "fusion"]
+    kind: Literal["histograms", "encoding", "network", "fusion"]
     sees: Literal["appearance", "motion", "both"]
     paper: str
     members: tuple[str, ...] = ()
 
 
-# In the order of the Sports-1M table of Karpathy et al. 2014, then the two streams.
+# Classical methods first, then in the order of the Sports-1M table of Karpathy et al. 2014, then
+# the two streams.
 METHODS: dict[str, Method] = {
     "feature-histograms": Method("histograms", "both", "after Karpathy et al. 2014, section 5.1"),
+    "cuboids-bof": Method("encoding", "both", "Dollár et al. 2005; Wang et al. 2009"),
+    "stip-bof": Method("encoding", "both", "Laptev 2005; Wang et al. 2009"),
+    "trajectories-bof": Method("encoding", "both", "Wang et al. 2011 and 2013"),
+    "trajectories-fisher": Method("encoding", "both", "Wang and Schmid 2013"),
     "single-frame": Method("network", "appearance", "Karpathy et al. 2014"),
     "slow-fusion": Method("network", "both", "Karpathy et al. 2014"),
     "spatial-stream": Method("network", "appearance", "Simonyan and Zisserman 2014"),
@@ -108,6 +115,85 @@ class FlowExportRecipe:
     quality: int = 95
     layout: Literal["frames"] = "frames"
     flow: FlowRecipe = FlowRecipe()
+    backend: Literal["processes", "serial"] = "processes"
+    workers: int = 0
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class TrajectoryRecipe:
+    """How dense and improved trajectories are found.
+
+    Parameters
+    ----------
+    tracking : {"flow", "lucas-kanade"}
+        Follow the median-filtered dense flow, or seek each point there and back by Lucas-Kanade.
+    length : int
+        Steps of a trajectory, in frames, a multiple of 3.
+    stride : int
+        Distance between points that are sampled, px of each scale.
+    scales : int
+        Number of scales at most, each smaller by the root of 2.
+    patch : int
+        Side of the square around a point that is described, px of each scale.
+    quality : float
+        Scale of the weakest corner that is followed, as a share of the strongest.
+    min_flow : float
+        Motion that counts as rest, px per frame.
+    matcher : {"orb", "sift"}
+        What finds the camera's motion of improved trajectories, beside corners and flow.
+    """
+
+    tracking: Literal["flow", "lucas-kanade"] = "flow"
+    length: int = 15
+    stride: int = 5
+    scales: int = 8
+    patch: int = 32
+    quality: float = 0.001
+    min_flow: float = 0.4
+    matcher: Literal["orb", "sift"] = "orb"
+
+
+@dataclass(frozen=True)
+class FeaturesRecipe:
+    """Options of ``classicvid features``.
+
+    Parameters
+    ----------
+    kind : {"trajectories", "improved-trajectories", "stip", "cuboids", "histograms"}
+        Dense trajectories, the same without the camera's motion, Harris corners in space and time,
+        points of periodic motion, or histograms of whole videos.
+    format : {"safetensors", "idt", "idt.gz"}
+        Arrays, or the rows of 436 columns that the authors of trajectories print, as text or
+        compressed.
+    dtype : {"float16", "float32"}
+        Numbers that descriptors are stored in; positions are float32 in any case, and so are
+        histograms of whole videos.
+    short_side : int
+        Frames whose shorter side is longer are reduced to it, px; 0 keeps their size.
+    people : str
+        Boxes of people, in the format of the authors of improved trajectories, where no camera
+        motion is sought: a file for one video, else a folder of <class>/<video>.txt.
+    overlay : str
+        Also draw the trajectories on the video: a file such as out.mp4 for one video, else a
+        folder that gets <class>/<video>.mp4.
+    trajectories : TrajectoryRecipe
+        Parameters of the trajectories.
+    backend : {"processes", "serial"}
+        Where the videos are worked on.
+    workers : int
+        Worker processes; 0 means one a processor core.
+    overwrite : bool
+        Export again what exists with other settings.
+    """
+
+    kind: FeatureKind = "trajectories"
+    format: Literal["safetensors", "idt", "idt.gz"] = "safetensors"
+    dtype: Literal["float16", "float32"] = "float16"
+    short_side: int = 0
+    people: str = ""
+    overlay: str = ""
+    trajectories: TrajectoryRecipe = TrajectoryRecipe()
     backend: Literal["processes", "serial"] = "processes"
     workers: int = 0
     overwrite: bool = False

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.dataset import Dataset, Fold
-from pipelines.recipes import CompareRecipe
+from pipelines.recipes import CompareRecipe, FeatureKind
 
 CLIP_FILES = {"rgb": "rgb.npy", "flow": "flow.npy"}
 
@@ -18,8 +18,8 @@ CLIP_FILES = {"rgb": "rgb.npy", "flow": "flow.npy"}
 class RunFolder:
     """The layout of ``runs/<name>``.
 
-    ``clips/<H>x<W>/<class>/<video>/`` and ``features/<class>/<video>.safetensors`` are made once
-    for all methods; ``methods/<method>/folds/<n>/`` holds the trained model, its log and its
+    ``clips/<H>x<W>/<class>/<video>/`` and ``features/<kind>/<class>/<video>.safetensors`` are made
+    once for all methods; ``methods/<method>/folds/<n>/`` holds the trained model, its log and its
     scores; ``methods/<method>/scores.npz`` joins the test videos of all folds.
     """
 
@@ -29,9 +29,9 @@ class RunFolder:
         """Folder of the clips of one size (H, W), px."""
         return self.root / "clips" / f"{size[0]}x{size[1]}"
 
-    def features(self, video: str) -> Path:
-        """File of the feature histograms of a video."""
-        return self.root / "features" / f"{video}.safetensors"
+    def features(self, video: str, kind: FeatureKind = "histograms") -> Path:
+        """File of the features of a video."""
+        return self.root / "features" / kind / f"{video}.safetensors"
 
     def method(self, method: str) -> Path:
         """Folder of a method."""

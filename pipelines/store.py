@@ -62,6 +62,22 @@ def atomic_file(final: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+@contextmanager
+def scratch_folder(final: Path) -> Iterator[Path]:
+    """Yield a new folder beside ``final``, for work on it, which is gone when the block ends.
+
+    Leftovers of a run that was killed are cleared first.
+    """
+    final.parent.mkdir(parents=True, exist_ok=True)
+    clear_leftovers(final)
+    part = _part_name(final)
+    part.mkdir()
+    try:
+        yield part
+    finally:
+        _remove(part, ignore_errors=True)
+
+
 def clear_leftovers(final: Path) -> None:
     """Remove the temporary files and folders that a killed run left for ``final``.
 

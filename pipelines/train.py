@@ -33,7 +33,11 @@ def run(task: FoldTask) -> Path:
     done = task.folder / "train.json"
     if done.exists():
         return task.folder
-    trainers = {"histograms": _train_histograms, "network": _train_network}
+    trainers = {
+        "histograms": _train_histograms,
+        "network": _train_network,
+        "encoding": _train_encoding,
+    }
     parameters, seconds = trainers[METHODS[task.method].kind](task)
     write_json(done, {"parameters": parameters, "train_seconds": seconds})
     return task.folder
@@ -82,3 +86,10 @@ def _train_network(task: FoldTask) -> tuple[int, float]:
     cnn.save_model(task.folder / "model", model, extra={"classes": list(classes)})
     (task.folder / cnn.STATE_FILE).unlink()  # nothing will resume from it, and it is large
     return sum(weights.numel() for weights in model.parameters()), result.seconds
+
+
+def _train_encoding(task: FoldTask) -> tuple[int, float]:
+    # Here, not above: networks need not wait for scikit-learn.
+    from pipelines.encoded_folds import train_encoding  # noqa: PLC0415
+
+    return train_encoding(task)

@@ -19,7 +19,7 @@ from tests.architecture.source_tree import (
     within,
 )
 
-STAGES = ("flow_export", "features", "clip_cache", "train", "evaluate", "report")
+STAGES = ("flow_export", "features", "local_features", "clip_cache", "train", "evaluate", "report")
 # Where an outside library may be imported: modules, and all below them.
 DOORS = {
     "numba": ("classicvid.kernels",),

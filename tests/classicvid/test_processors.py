@@ -1,4 +1,4 @@
-"""Key points, tracks and interest points of other processors, and without compiling, against those of this one."""
+"""Points and tracks of other processors, and without compiling, against those of this one."""
 
 from __future__ import annotations
 
