@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from classicvid.flow import FarnebackFlow, farneback_flow
-from classicvid.flow.farneback import levels
+from classicvid.flow.farneback.pyramid import Pyramid
 from tests.classicvid.scenes import texture
 
 TEXTURED = ["Dimetrodon", "Grove2", "RubberWhale", "Venus"]
@@ -163,6 +163,14 @@ def test_takes_fractions_of_gray_levels():
     assert flow.shape == (80, 90, 2)
 
 
+def test_takes_a_pair_of_two_types():
+    previous, next = film(80, 90, lambda x, y: (x - 1.3, y))
+    whole = previous.astype(np.uint8)
+    np.testing.assert_array_equal(
+        farneback_flow(whole, next), farneback_flow(whole.astype(np.float32), next)
+    )
+
+
 @WINDOWS
 @pytest.mark.parametrize("motion", [(2.5, -1.25), (-6.0, 0.0), (0.0, 4.0)])
 def test_finds_a_translation(motion, gaussian):
@@ -241,9 +249,9 @@ def test_a_stream_equals_its_pairs_bit_for_bit(gaussian, rng):
 
 def test_a_stream_expands_each_frame_once(monkeypatch, rng):
     calls = []
-    expand = levels.Pyramid.expand
+    take = Pyramid._take
     monkeypatch.setattr(
-        levels.Pyramid, "expand", lambda self, frame: (calls.append(1), expand(self, frame))
+        Pyramid, "_take", lambda self, *frames: (calls.extend(frames), take(self, *frames))
     )
     estimator = FarnebackFlow(levels=0)
     for feed in (estimator.feed, estimator.feed, estimator.feed_both, estimator.feed_both):

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvid import checks
-from classicvid.flow.farneback.levels import Pyramid, Settings
+from classicvid.flow.farneback.levels import Settings
+from classicvid.flow.farneback.pyramid import Pyramid
 
 # What a thread's last call worked on: new buffers cost a good part of the time of a call.
 _last = threading.local()
@@ -59,8 +60,8 @@ def farneback_flow(
     initial_flow : array, shape (H, W, 2), float32, optional
         First guess, in pixels; by default no motion.
     threads : int, at least 1
-        Threads that share the rows of the frames. Where videos are many, one thread for each is
-        faster.
+        Threads that share the rows of the frames, this one among them; where the others find no
+        core in time, it does their work. Where videos are many, one thread for each is faster.
 
     Returns
     -------
@@ -79,9 +80,9 @@ def farneback_flow(
     even at full size; pixels in a frame of 5 are trusted less; an even ``winsize`` sums one pixel
     more than it divides by; a guess that points outside the frame, the last row and column
     included, compares with zero. So two equal frames give exactly zero only away from the right and
-    lower border. A ``winsize`` of 1, which OpenCV's box sums wrongly, is refused. With several
-    threads, numbers may differ in their last digits from those of one. Every Python thread keeps
-    the buffers of its last call, for a next one of the same size and parameters.
+    lower border. A ``winsize`` of 1, which OpenCV's box sums wrongly, is refused. Any number of
+    threads gives the same numbers, bit for bit. Every Python thread keeps the buffers of its last
+    call, and the threads that helped, for a next one of the same size and parameters.
     """
     first, second = checks.check_gray_pair(previous, next)
     if initial_flow is not None:
@@ -90,9 +91,7 @@ def farneback_flow(
     threads = checks.check_whole("threads", threads, low=1)
     pyramid = _keep_pyramid(first.shape, settings)
     pyramid.use_threads(threads)
-    pyramid.expand(first)
-    pyramid.expand(second)
-    return pyramid.solve(initial_flow=initial_flow)
+    return pyramid.compute_flow(first, second, initial_flow=initial_flow)
 
 
 class FarnebackFlow:
@@ -151,9 +150,12 @@ class FarnebackFlow:
         image = checks.check_gray("frame", frame)
         if initial_flow is not None:
             initial_flow = checks.check_flow("initial_flow", initial_flow, shape=image.shape)
-        pyramid, has_previous = self._take(image), self._has_previous
+        pyramid, has_previous = self._fit(image.shape), self._has_previous
         self._has_previous = True
-        return pyramid.solve(initial_flow=initial_flow) if has_previous else None
+        if has_previous:
+            return pyramid.compute_flow(image, initial_flow=initial_flow)
+        pyramid.expand(image)
+        return None
 
     def feed_both(
         self, frame: NDArray[Any]
@@ -181,23 +183,22 @@ class FarnebackFlow:
         forward = self.feed(frame)
         if forward is None or self._pyramid is None:
             return None
-        return forward, self._pyramid.solve(backward=True)
+        return forward, self._pyramid.compute_flow(backward=True)
 
     def reset(self) -> None:
         """Forget the previous frame: the next one begins a new video, of any size."""
         self._has_previous = False
 
-    def _take(self, image: NDArray[Any]) -> Pyramid:
-        if self._pyramid is None or self._pyramid.shape != image.shape:
+    def _fit(self, shape: tuple[int, int]) -> Pyramid:
+        if self._pyramid is None or self._pyramid.shape != shape:
             if self._pyramid is not None and self._has_previous:
                 message = (
                     f"frame must have the shape of the one before, {self._pyramid.shape}, "
-                    f"got {image.shape}; call reset()"
+                    f"got {shape}; call reset()"
                 )
                 raise ValueError(message)
-            self._pyramid = Pyramid(image.shape, self._settings)
+            self._pyramid = Pyramid(shape, self._settings)
             self._pyramid.use_threads(self._threads)
-        self._pyramid.expand(image)
         return self._pyramid
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,14 +11,13 @@ from numpy.typing import NDArray
 
 from classicvid.flow.farneback import weights
 from classicvid.kernels import farneback as kernels
+from classicvid.kernels.farneback import plan
 from classicvid.kernels.simd import LANES
 
 # A level whose shorter side would fall below this many pixels is left out.
 MIN_LEVEL_SIDE = 32
 # Bytes of a line of the cache, on which rows begin.
 CACHE_LINE = 64
-# A thread gets at least so many rows of a level: a band computes some of its neighbours' as well.
-MIN_BAND_ROWS = 32
 
 
 @dataclass(frozen=True)
@@ -36,8 +33,29 @@ class Settings:
     gaussian: bool
 
     @cached_property
+    def record(self) -> NDArray[np.void]:
+        """The `plan.CALL` of these parameters, without frames."""
+        radius, window, regularisation = self.window
+        moments, inverse = self.expansion
+        return describe(
+            plan.CALL,
+            radius=radius,
+            window=window,
+            regularisation=regularisation,
+            iterations=self.iterations,
+            poly_n=self.poly_n,
+            moments=moments,
+            **dict(zip(("ig11", "ig03", "ig33", "ig55"), inverse, strict=True)),
+        )
+
+    @cached_property
+    def expansion(self) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """What `weights.expansion_weights` returns."""
+        return weights.expansion_weights(self.poly_n, self.poly_sigma)
+
+    @cached_property
     def window(self) -> tuple[int, NDArray[np.float32], float]:
-        """What `kernels.solve_level` takes: radius, weights (none: a box), regularisation."""
+        """What the kernels take: radius, weights (none: a box), regularisation."""
         if self.gaussian:
             return self.winsize // 2, weights.gaussian_window(self.winsize), 0.0
         # OpenCV divides the sums by winsize^2, even where winsize is even and one more is summed,
@@ -46,21 +64,58 @@ class Settings:
 
 
 class Scratch:
-    """What the kernels of one thread write between input and output."""
+    """What the kernels of one thread write between input and output.
 
-    def __init__(self, width: int, reach: int, settings: Settings) -> None:
+    Where several threads share a level, all have the same room for the equations that their bands
+    hand over: ``handed`` (bands - 1, iterations, 2 radius, 5, W').
+    """
+
+    def __init__(
+        self,
+        width: int,
+        reach: int,
+        settings: Settings,
+        *,
+        handed: NDArray[np.float32] | None = None,
+    ) -> None:
         radius, iterations = settings.winsize // 2, settings.iterations
         wide, inside = whole_vectors(width), whole_vectors(radius) + 2 * LANES
-        capacity, plane = 2 * radius + (2 if settings.gaussian else 1), wide + 2 * inside
-        self.blended = make_rows(wide + 2 * (whole_vectors(reach) + 2 * LANES))
+        plane = wide + 2 * inside
+        self._margin, self._capacity = (
+            whole_vectors(reach) + 2 * LANES,
+            2 * radius + (2 if settings.gaussian else 1),
+        )
+        self.blended = make_rows(wide + 2 * self._margin)
         self.moments = make_rows(3, wide + 2 * (whole_vectors(settings.poly_n) + LANES))
-        self.rows = (
-            make_rows(iterations + 1, kernels.BATCH, 2, wide + 2 * LANES),
-            make_rows(iterations, capacity + 2, kernels.PLANES, plane),
-            make_rows(iterations, kernels.BATCH, kernels.PLANES, plane),
-            make_rows(2, wide + 2 * LANES),
-            make_rows(2, iterations, dtype=np.int64),
-            make_rows(2 * radius + 2, dtype=np.int64),
+        self.flow = make_rows(iterations + 1, kernels.BATCH, 2, wide + 2 * LANES)
+        self.equations = make_rows(iterations, self._capacity + 2, kernels.PLANES, plane)
+        self.sums = make_rows(iterations, kernels.BATCH, kernels.PLANES, plane)
+        self.coarse_rows = make_rows(2, wide + 2 * LANES)
+        self.numbers = make_rows(2, iterations, dtype=np.int64)
+        self.row_places = make_rows(2 * radius + 2, dtype=np.int64)
+        self.handed = np.empty((0, wide), np.float32) if handed is None else handed
+
+    @cached_property
+    def record(self) -> NDArray[np.void]:
+        """The `plan.SCRATCH` of this room."""
+        return describe(
+            plan.SCRATCH,
+            margin=self._margin,
+            capacity=self._capacity,
+            moments_plane=self.moments.shape[1],
+            flow_plane=self.flow.shape[3],
+            plane=self.sums.shape[3],
+            coarse_plane=self.coarse_rows.shape[1],
+            handed_plane=self.handed.shape[-1],
+            blended=self.blended,
+            moments=self.moments,
+            flow=self.flow,
+            equations=self.equations,
+            sums=self.sums,
+            coarse_rows=self.coarse_rows,
+            numbers=self.numbers,
+            row_places=self.row_places,
+            handed=self.handed,
         )
 
 
@@ -83,10 +138,9 @@ class Level:
         self.row_taps = rows, shares
         starts, shares = weights.blurred_taps(full[1], width, scale)
         self.column_taps = pad_row(starts.astype(np.int32)), pad_rows(shares.T)
-        self.expansion = weights.expansion_weights(settings.poly_n, settings.poly_sigma)
         confidence, kinds = weights.border_confidence(height, width)
         self.confidence = pad_rows(confidence), kinds
-        self.image = make_rows(height, wide)
+        self.images = make_rows(height, wide), make_rows(height, wide)
         self.previous, self.present = (
             make_rows(height + 2, kernels.PLANES, wide) for _ in range(2)
         )
@@ -102,21 +156,67 @@ class Level:
         """Pixels beyond both ends of a row of the full frame that the blur may ask for."""
         return self.column_taps[1].shape[0]
 
+    def describe(
+        self,
+        expansions: tuple[NDArray[np.float32], ...],
+        out: NDArray[np.float32],
+        *,
+        started: bool = False,
+    ) -> NDArray[np.void]:
+        """Return the `plan.LEVEL` of this level for two expansions and a flow to fill.
+
+        A ``started`` coarsest level begins with what `start` took. The next call changes the
+        record.
+        """
+        coarse = self.coarser or self
+        fill(
+            self._record,
+            expansion_0=expansions[0],
+            expansion_1=expansions[1],
+            coarse=coarse.flow,
+            coarse_width=coarse.shape[1] if started or self.coarser else 0,
+            out=out,
+            out_stride=2 * out.shape[1],
+        )
+        return self._record
+
+    @cached_property
+    def _record(self) -> NDArray[np.void]:
+        coarse = self.coarser or self
+        return describe(
+            plan.LEVEL,
+            height=self.shape[0],
+            width=self.shape[1],
+            stride=self.images[0].shape[1],
+            row_taps=self.row_taps[0],
+            row_weights=self.row_taps[1],
+            row_reach=self.row_taps[1].shape[1],
+            column_starts=self.column_taps[0],
+            column_weights=self.column_taps[1],
+            column_reach=self.reach,
+            image_0=self.images[0],
+            image_1=self.images[1],
+            confidence=self.confidence[0],
+            confidence_rows=self.confidence[1],
+            coarse_stride=2 * coarse.flow.shape[1],
+            coarse_rows=self.taps[0],
+            coarse_row_fractions=self.taps[1],
+            coarse_columns=self.taps[2],
+            coarse_column_fractions=self.taps[3],
+            length=1 / self.settings.pyr_scale if self.coarser else 1,
+        )
+
     def sample(self, frame: NDArray[Any], width: int, scratch: Scratch, band: range) -> None:
         """Blur and resize rows of a frame that is padded to whole vectors."""
-        taps, rows = (*self.row_taps, *self.column_taps), (band.start, band.stop, width)
-        kernels.sample_level(frame, *taps, scratch.blended, self.image, rows)
+        call = self.settings.record
+        fill(call, frame_1=frame, frame_width=width, frame_stride=frame.shape[1])
+        call["frame_floats"] = frame.dtype == np.float32
+        self._do(plan.SAMPLE, self._record, scratch, band)
 
     def expand(self, scratch: Scratch, band: range) -> None:
-        """Expand rows of the sampled image."""
-        kernels.make_expansion(self.settings.poly_n)(
-            self.image,
-            self.shape[1],
-            *self.expansion,
-            scratch.moments,
-            self.present,
-            (band.start, band.stop),
-        )
+        """Expand rows of the sampled image: they become the present."""
+        fill(self._record, expansion_1=self.present)
+        self._do(plan.EXPAND, self._record, scratch, band)
 
     def start(self, flow: NDArray[np.float32]) -> None:
         """Take the first guess of this level, the coarsest, from a flow of the full frame."""
@@ -131,20 +231,15 @@ class Level:
         band: range,
     ) -> None:
         """Compute rows of the flow from the coarser level's, or from what `start` took."""
-        coarse, length = self.coarser or self, 1.0
-        coarse_width = coarse.shape[1] if started or self.coarser else 0
-        if self.coarser:
-            length = 1 / self.settings.pyr_scale
-        kernels.solve_level(
-            expansions,
-            self.confidence,
-            coarse.flow,
-            self.taps,
-            self.settings.window,
-            scratch.rows,
-            out,
-            (band.start, band.stop, self.shape[1], coarse_width, length),
-        )
+        record = self.describe(expansions, out, started=started)
+        self._do(plan.SOLVE, record, scratch, band)
+
+    def _do(self, kind: int, record: NDArray[np.void], scratch: Scratch, band: range) -> None:
+        """Do one task of this level alone."""
+        task = (kind, 0, 1, band.start, band.stop, 0, 0, plan.FIRST_FLAG, 0, -1, 0)
+        board = np.zeros(plan.FIRST_FLAG + 1, np.int64)
+        tasks = np.array([task], plan.TASK)
+        kernels.run_tasks(tasks, record, self.settings.record, scratch.record, board, 0)
 
 
 def make_levels(shape: tuple[int, int], settings: Settings) -> list[Level]:
@@ -192,62 +287,15 @@ def whole_vectors(count: int) -> int:
     return -(-count // LANES) * LANES
 
 
-class Pyramid:
-    """All levels of a frame, and what every thread needs to compute them."""
+def describe(dtype: np.dtype[np.void], **values: Any) -> NDArray[np.void]:
+    """Return one record of a plan; arrays are entered by their places, and must live on."""
+    record = np.zeros(1, dtype)
+    fill(record, **values)
+    return record
 
-    def __init__(self, shape: tuple[int, int], settings: Settings) -> None:
-        self.shape, self.settings = shape, settings
-        self._levels = make_levels(shape, settings)
-        self._frame = make_rows(shape[0], whole_vectors(shape[1]), dtype=np.uint8)
-        self._scratch: list[Scratch] = []
-        self._pool: ThreadPoolExecutor | None = None
-        self._threads = 1
-        self.use_threads(1)
 
-    def use_threads(self, count: int) -> None:
-        """Compute on so many threads from now on."""
-        reach = max(level.reach for level in self._levels)
-        for _ in range(count - len(self._scratch)):
-            self._scratch.append(Scratch(self.shape[1], reach, self.settings))
-        if count > 1 and (self._pool is None or self._threads != count):
-            self._pool = ThreadPoolExecutor(count)
-        self._threads = count
-
-    def expand(self, image: NDArray[Any]) -> None:
-        """Expand a gray frame at every level; the last one's expansions become the previous."""
-        width = self.shape[1]
-        if self._frame.dtype != image.dtype:
-            self._frame = make_rows(*self._frame.shape, dtype=image.dtype)
-        self._frame[:, :width] = image
-        for level in self._levels:
-            level.previous, level.present = level.present, level.previous
-            self._share(level, partial(level.sample, self._frame, width))
-            self._share(level, level.expand)
-
-    def solve(
-        self, *, initial_flow: NDArray[np.float32] | None = None, backward: bool = False
-    ) -> NDArray[np.float32]:
-        """Return the flow from the previous frame to the present, or ``backward``."""
-        started, finest = initial_flow is not None, self._levels[-1]
-        if initial_flow is not None:
-            self._levels[0].start(initial_flow)
-        flow = allocate((*self.shape, 2), np.float32)
-        for level in self._levels:
-            frames = (level.present, level.previous)
-            if not backward:
-                frames = frames[::-1]
-            out = flow if level is finest else level.flow
-            self._share(level, partial(level.solve, frames, started, out))
-        return flow
-
-    def _share(self, level: Level, work: Callable[[Scratch, range], None]) -> None:
-        """Compute all rows of a level: bands of them, one a thread."""
-        height = level.shape[0]
-        count = max(1, min(self._threads, height // MIN_BAND_ROWS))
-        if count == 1 or self._pool is None:
-            work(self._scratch[0], range(height))
-            return
-        bands = [range(height * i // count, height * (i + 1) // count) for i in range(count)]
-        done = [self._pool.submit(work, *each) for each in zip(self._scratch, bands, strict=False)]
-        for band in done:
-            band.result()
+def fill(record: NDArray[np.void], **values: Any) -> None:
+    """Enter numbers, and the places of arrays."""
+    for name, value in values.items():
+        is_array = isinstance(value, np.ndarray)
+        record[name] = (value.ctypes.data, value.size) if is_array else value

@@ -27,14 +27,14 @@ def enter_row(expansions, room, iteration, y, top):
     ever subtracted, and the numbers do not depend on where a band of rows begins.
     """
     radius = room.capacity // 2
-    _fold_block(expansions, room, iteration, y)
+    _fold_block(room, iteration, y, expansions.width)
     _add_row(expansions, room, iteration, y, y == top or (y + radius) % room.capacity == 0)
     if y == 0:
         _repeat_first_row(room, iteration, radius, expansions.width)
     if y == expansions.height - 1:
         copy_row(
             room.equations,
-            _row_at(room, iteration, y),
+            row_at(room, iteration, y),
             spare_at(room, iteration),
             room,
             expansions.width,
@@ -42,27 +42,25 @@ def enter_row(expansions, room, iteration, y, top):
 
 
 @kernel_fused
-def repeat_last_row(expansions, room, iteration, y):
-    """Take row y below the image into the sums: the last row once more."""
-    _fold_block(expansions, room, iteration, y)
-    rows, sums, plane = room.equations, room.sums, room.plane
-    last, to = spare_at(room, iteration), _row_at(room, iteration, y)
-    total = sums_at(room, iteration)
-    ends = _ends_at(room, iteration, y)
+def take_row(room, iteration, y, width, source, start, apart):
+    """Take row y into the sums: equations that are already made, ``apart`` between their planes."""
+    _fold_block(room, iteration, y, width)
+    rows, sums, to = room.equations, room.sums, row_at(room, iteration, y)
+    total, ends = sums_at(room, iteration), _ends_at(room, iteration, y)
     begins = (y + room.capacity // 2) % room.capacity == 0
-    for c in range(0, PLANES * plane, plane):
-        for x in range(c, c + expansions.width, LANES):
-            row = load(rows, last + x)
-            _add(rows, to + x, ends + x, sums, total + x, PLANES * plane, row, begins)
+    for c in range(PLANES):
+        for x in range(0, width, LANES):
+            at, row = c * room.plane + x, load(source, start + c * apart + x)
+            _add(rows, to + at, ends + at, sums, total + at, PLANES * room.plane, row, begins)
 
 
-@spliced
-def _row_at(room, iteration, y):
+@inlined
+def row_at(room, iteration, y):
     """Return where row y, which may be outside the image, has its place in the ring."""
     return equations_at(room, iteration, y + room.capacity // 2)
 
 
-@spliced
+@inlined
 def _ends_at(room, iteration, y):
     """Return where the sums of the end of the block before that of row y lie."""
     place = (y + room.capacity // 2) % room.capacity + 1
@@ -94,7 +92,7 @@ def solve_row(room, iteration, y, width, radius, regularisation):
 @spliced
 def _add_row(expansions, room, iteration, y, begins):
     rows, sums, flow, plane = room.equations, room.sums, room.flow, room.plane
-    at, to = flow_at(room, iteration, y), _row_at(room, iteration, y)
+    at, to = flow_at(room, iteration, y), row_at(room, iteration, y)
     ends, total, apart = _ends_at(room, iteration, y), sums_at(room, iteration), PLANES * plane
     trust = expansions.confidence_rows[y] * expansions.stride
     for x in range(0, expansions.width, LANES):
@@ -119,14 +117,14 @@ def _add_row(expansions, room, iteration, y, begins):
 
 
 @spliced
-def _fold_block(expansions, room, iteration, y):
+def _fold_block(room, iteration, y, width):
     """Where a block begins with row y, replace each row of the one before by its end's sums."""
     if (y + room.capacity // 2) % room.capacity:
         return
     rows, row = room.equations, PLANES * room.plane
     block = equations_at(room, iteration, 0)
     for c in range(block, block + row, room.plane):
-        for x in range(c, c + expansions.width, LANES):
+        for x in range(c, c + width, LANES):
             total = load(rows, x + (room.capacity - 1) * row)
             for i in range(room.capacity - 2, 0, -1):
                 total = total + load(rows, x + i * row)
@@ -136,10 +134,10 @@ def _fold_block(expansions, room, iteration, y):
 @spliced
 def _repeat_first_row(room, iteration, radius, width):
     """Let row 0 have entered ``radius`` times before."""
-    rows, plane, first = room.equations, room.plane, _row_at(room, iteration, 0)
+    rows, plane, first = room.equations, room.plane, row_at(room, iteration, 0)
     total = sums_at(room, iteration) + PLANES * plane
     for y in range(-radius, 0):
-        copy_row(rows, first, _row_at(room, iteration, y), room, width)
+        copy_row(rows, first, row_at(room, iteration, y), room, width)
     for c in range(0, PLANES * plane, plane):
         for x in range(c, c + width, LANES):
             store(room.sums, total + x, load(rows, first + x) * (radius + 1))

@@ -6,6 +6,7 @@ from classicvid.kernels.farneback.layout import (
     PLANES,
     equations_at,
     flow_at,
+    move_row,
     repeat_ends,
     sums_at,
 )
@@ -30,6 +31,13 @@ def enter_row(expansions, room, iteration, y):
         store(rows, to + 2 * plane + x, g22)
         store(rows, to + 3 * plane + x, h1)
         store(rows, to + 4 * plane + x, h2)
+
+
+@spliced
+def take_row(room, iteration, y, width, source, start, apart):
+    """Put row y into the ring: equations that are already made, ``apart`` between their planes."""
+    to = equations_at(room, iteration, y)
+    move_row(source, start, apart, room.equations, to, room.plane, width)
 
 
 @kernel_fused

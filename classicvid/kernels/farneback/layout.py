@@ -48,25 +48,25 @@ class Room(NamedTuple):
     capacity: int
 
 
-@spliced
+@inlined
 def flow_at(room, iteration, y):
     """Return where row y of the flow that enters an iteration begins."""
     return (iteration * BATCH + y % BATCH) * 2 * room.flow_plane + LANES
 
 
-@spliced
+@inlined
 def equations_at(room, iteration, y):
     """Return where row y of an iteration's equations begins."""
     return (iteration * (room.capacity + 2) + y % room.capacity) * PLANES * room.plane
 
 
-@spliced
+@inlined
 def spare_at(room, iteration):
     """Return where an iteration's spare row of equations begins; the row of zeros follows."""
     return (iteration * (room.capacity + 2) + room.capacity) * PLANES * room.plane
 
 
-@spliced
+@inlined
 def sums_at(room, iteration):
     """Return where pixel 0 of an iteration's sums lies."""
     return iteration * BATCH * PLANES * room.plane + room.margin
@@ -74,10 +74,16 @@ def sums_at(room, iteration):
 
 @spliced
 def copy_row(rows, source, to, room, width):
-    """Copy one row of equations."""
-    for c in range(0, PLANES * room.plane, room.plane):
-        for x in range(c, c + width, LANES):
-            store(rows, to + x, load(rows, source + x))
+    """Copy one row of equations within the ring."""
+    move_row(rows, source, room.plane, rows, to, room.plane, width)
+
+
+@inlined
+def move_row(rows, source, plane, others, to, others_plane, width):
+    """Copy one row of equations from memory where its planes lie ``plane`` apart to another."""
+    for c in range(PLANES):
+        for x in range(0, width, LANES):
+            store(others, to + c * others_plane + x, load(rows, source + c * plane + x))
 
 
 @inlined

@@ -6,10 +6,12 @@ from classicvid.kernels.jit import kernel_fused, spliced
 from classicvid.kernels.simd import (
     LANES,
     all_lanes,
+    floats_at,
     gather,
+    integers_at,
     load,
     load_floats,
-    memory,
+    longs_at,
     permute,
     splat,
     store,
@@ -17,31 +19,31 @@ from classicvid.kernels.simd import (
 
 
 @kernel_fused
-def sample_level(frame, row_taps, row_weights, column_starts, column_weights, blended, level, rows):
-    """Fill rows of ``level`` with weighted sums of pixels of ``frame``.
+def sample_rows(source, call, level, scratch, out, begin, end):
+    """Fill rows of ``out``, a level (h, w'), with weighted sums of the pixels of ``source``.
 
-    ``rows`` holds the first row, the end, and how many pixels of a row of ``frame`` count:
-    ``frame`` (H, W', uint8 or float32) is padded to whole vectors. ``row_taps`` (h, K) holds the
-    rows of the frame that make each row, ``row_weights`` their weights. Column x of the level takes
-    the columns from ``column_starts`` (w') onwards, which may begin left of the frame and end right
-    of it (the border is mirrored), with the weights ``column_weights`` (K', w'). ``blended`` is
-    room for one row, and for K' pixels and two vectors on both sides: blur, border and change of
-    size are one operator, evaluated only where the result is sampled.
+    The frame (H, W', uint8 or float32) is padded to whole vectors; ``frame_width`` pixels of a row
+    count. ``row_taps`` (h, row_reach) holds the rows of the frame that make each row,
+    ``row_weights`` their weights. Column x of the level takes the columns from ``column_starts``
+    (w') onwards, which may begin left of the frame and end right of it (the border is mirrored),
+    with the weights ``column_weights`` (column_reach, w'). ``blended`` is room for one row, and for
+    column_reach pixels and two vectors on both sides: blur, border and change of size are one
+    operator, evaluated only where the result is sampled.
     """
-    source, out, row = memory(frame), memory(level), memory(blended)
-    taps, weights = memory(row_taps), memory(row_weights)
-    starts, shares = memory(column_starts), memory(column_weights)
-    margin = (blended.size - frame.shape[1]) // 2
-    width, stride = column_starts.size, level.shape[1]
-    count, reach = row_taps.shape[1], column_weights.shape[0]
-    for y in range(rows[0], rows[1]):
-        for x in range(0, frame.shape[1], LANES):
+    row = floats_at(scratch["blended"])
+    taps, weights = longs_at(level["row_taps"]), floats_at(level["row_weights"])
+    starts, shares = integers_at(level["column_starts"]), floats_at(level["column_weights"])
+    apart, width = call["frame_stride"], level["stride"]
+    margin = scratch["margin"]
+    count, reach = level["row_reach"], level["column_reach"]
+    for y in range(begin, end):
+        for x in range(0, apart, LANES):
             blend = splat(0.0)
             for k in range(y * count, (y + 1) * count):
-                pixels = load_floats(source, taps[k] * frame.shape[1] + x)
+                pixels = load_floats(source, taps[k] * apart + x)
                 blend = blend + pixels * weights[k]
             store(row, margin + x, blend)
-        _mirror(row, margin, rows[2], reach)
+        _mirror(row, margin, call["frame_width"], reach)
         for x in range(0, width, LANES):
             first = margin + starts[x]
             place = load(starts, x) - starts[x]
@@ -54,7 +56,7 @@ def sample_level(frame, row_taps, row_weights, column_starts, column_weights, bl
                 for k in range(reach):
                     pixels = gather(row, first + k, place)
                     blend = blend + pixels * load(shares, k * width + x)
-            store(out, y * stride + x, blend)
+            store(out, y * width + x, blend)
 
 
 @spliced

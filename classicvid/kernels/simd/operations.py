@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import numpy as np
 
 from classicvid.kernels.simd.lanes import LANES
@@ -16,6 +18,29 @@ def memory(array):
         message = f"memory must be C-contiguous, got strides {array.strides}; copy the array first"
         raise ValueError(message)
     return array.reshape(-1)
+
+
+def floats_at(place):
+    """Return, as `memory` does, the float32 numbers of an array that a record of a plan names.
+
+    Its fields ``address`` and ``size`` say where the array begins and how many elements it has.
+    """
+    return _numbers_at(place, np.float32)
+
+
+def integers_at(place):
+    """Return the int32 numbers of an array that a record names."""
+    return _numbers_at(place, np.int32)
+
+
+def longs_at(place):
+    """Return the int64 numbers of an array that a record names."""
+    return _numbers_at(place, np.int64)
+
+
+def bytes_at(place):
+    """Return the uint8 numbers of an array that a record names."""
+    return _numbers_at(place, np.uint8)
 
 
 def load(memory, offset):
@@ -248,6 +273,11 @@ def window_sum(a, b, count):
             sums = sums + rows[width][done : done + LANES]
             done += width
     return sums
+
+
+def _numbers_at(place, dtype):
+    room = ctypes.c_byte * (int(place["size"]) * np.dtype(dtype).itemsize)
+    return np.frombuffer(room.from_address(int(place["address"])) if place["size"] else b"", dtype)
 
 
 def _span(memory, offset, count):

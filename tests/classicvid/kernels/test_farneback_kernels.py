@@ -45,7 +45,7 @@ def make_level(shape, **changes):
 
 def expand(image, n, sigma):
     level, scratch = make_level(image.shape, poly_n=n, poly_sigma=sigma)
-    level.image[:, : image.shape[1]] = image
+    level.images[1][:, : image.shape[1]] = image
     level.expand(scratch, range(image.shape[0]))
     return level.present[: image.shape[0], :, : image.shape[1]]
 
@@ -159,7 +159,7 @@ def test_levels_equal_blur_and_resize(shape, scale, dtype, rng):
     frame = np.zeros((shape[0], levels.whole_vectors(shape[1])), dtype)
     frame[:, : shape[1]] = image
     level.sample(frame, shape[1], Scratch(shape[1], level.reach, settings), range(level.shape[0]))
-    sampled = level.image[:, : level.shape[1]]
+    sampled = level.images[1][:, : level.shape[1]]
     taps = []
     for old, new in zip(shape, level.shape, strict=True):
         starts, shares = weights.blurred_taps(old, new, scale)

@@ -16,6 +16,7 @@ from classicvid.kernels.simd.vectors import (
     FLOATS,
     INT,
     INTEGERS,
+    LONG,
     OF_SCALAR,
     SHORT,
     SHORTS,
@@ -37,6 +38,24 @@ _IN_MEMORY = {
 )
 def _memory(write, signature, array):
     return write.context.make_array(signature.args[0])(write.context, write.builder, array).data
+
+
+def _numbers_at(function, element, layout):
+    def typed(place):
+        return types.CPointer(element) if isinstance(place, types.Record) else None
+
+    @compiles(function, typed)
+    def emit(write, signature, place):
+        start = INT(signature.args[0].offset("address"))
+        field = write.gep(write.bitcast(place, BYTE.as_pointer()), [start])
+        address = write.load(write.bitcast(field, LONG.as_pointer()), align=8)
+        return write.inttoptr(address, layout.as_pointer())
+
+
+_numbers_at(operations.floats_at, types.float32, FLOAT)
+_numbers_at(operations.integers_at, types.int32, INT)
+_numbers_at(operations.longs_at, types.int64, LONG)
+_numbers_at(operations.bytes_at, types.uint8, BYTE)
 
 
 @compiles(
