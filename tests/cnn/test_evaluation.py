@@ -12,7 +12,9 @@ from cnn.clips import VIEWS, clips_on, even_positions
 
 def test_scores_are_mean_softmax_over_views_and_clips(striped):
     model = cnn.build_model("single-frame", classes=2).eval()
-    config = cnn.EvaluationConfig(clips_per_video=3, views="four", batch_size=7, device="cpu")
+    config = cnn.EvaluationConfig(
+        clips_per_video=3, views="four", batch_size=7, device="cpu", precision="float32"
+    )
     scores = cnn.score(model, striped, config)
     wanted = np.zeros((36, 2))
     for view in VIEWS["four"]:
@@ -43,7 +45,11 @@ def test_every_network_scores_a_one_frame_video(name):
 def test_batch_size_does_not_change_scores(striped):
     model = cnn.build_model("spatial-stream", classes=2)
     first, second = (
-        cnn.score(model, striped, cnn.EvaluationConfig(batch_size=size, device="cpu"))
+        cnn.score(
+            model,
+            striped,
+            cnn.EvaluationConfig(batch_size=size, device="cpu", precision="float32"),
+        )
         for size in (1, 50)
     )
     np.testing.assert_allclose(first.clip_scores, second.clip_scores, atol=1e-5)

@@ -253,7 +253,9 @@ net = cnn.build_model(
     "single-frame", classes=2, widths=(4, 4, 4, 4, 4), hidden=(8, 8), dropout=0.0,
     batch_norm=False, input={"crop": 32, "cache_size": (40, 40)},
 )
-config = cnn.TrainingConfig(steps=4, batch_size=4, log_every=2, device="cpu", learning_rate=1e-2)
+config = cnn.TrainingConfig(
+    steps=4, batch_size=4, log_every=2, device="cpu", precision="float32", learning_rate=1e-2
+)
 cnn.train(net, source, config, folder=sys.argv[1])
 """
 
