@@ -151,6 +151,14 @@ def good_features(
     return _keep_apart(keys, gray.shape, limit, distance, held, allowed)
 
 
+def keep_response(gray: NDArray[Any]) -> tuple[NDArray[np.float32], float]:
+    """Return `corner_response` at its defaults, flattened, and the strongest.
+
+    The memory is the thread's: it holds until the next call.
+    """
+    return _respond(gray, 3, None, _kept_room(gray.size))
+
+
 def check_occupied(occupied: NDArray[Any] | None) -> NDArray[np.float32]:
     """Return points (N, 2) that new ones keep away from; none where nothing is given."""
     return checks.check_points("occupied", () if occupied is None else occupied)

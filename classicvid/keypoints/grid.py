@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvid import checks
-from classicvid.keypoints.corners import check_occupied, corner_response
+from classicvid.kernels.corners.grid import free_cells
+from classicvid.keypoints.corners import check_occupied, keep_response
 
 
 def grid_points(
@@ -51,13 +52,7 @@ def grid_points(
     side = checks.check_whole("spacing", spacing, low=1)
     share = checks.check_number("quality", quality, low=0)
     held = check_occupied(occupied)
-    rows, columns = gray.shape[0] // side, gray.shape[1] // side
-    response = corner_response(gray)
-    free = response[side // 2 :: side, side // 2 :: side][:rows, :columns] > np.float32(
-        float(response.max()) * share
-    )
-    cells = np.floor(held / side)
-    inside = ((cells >= 0) & (cells < [columns, rows])).all(axis=1)
-    column, row = cells[inside].astype(np.int64).T
-    free[row, column] = False
-    return np.argwhere(free)[:, ::-1].astype(np.float32) * side + side // 2
+    response, strongest = keep_response(gray)
+    middles = np.empty((gray.shape[0] // side * (gray.shape[1] // side), 2), np.float32)
+    count = free_cells(response, gray.shape, side, strongest * share, held, middles)
+    return middles[:count].copy()

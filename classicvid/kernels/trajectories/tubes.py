@@ -15,6 +15,7 @@ from classicvid.kernels.simd import (
     load,
     maximum,
     memory,
+    prefetch,
     select,
     splat,
     square_root,
@@ -30,6 +31,8 @@ TUBE = REST + CELLS
 _KINDS = VOTES // BINS
 # Added to every bin of every cell, as the authors' program does for cells of 16 x 16 pixels.
 _EPSILON = np.float32(0.05)
+# Tubes that are fetched ahead, and numbers in a line of the cache.
+_AHEAD, _LINE = 6, 16
 
 
 @kernel_fused
@@ -81,11 +84,22 @@ def describe_tubes(gray, flow, min_flow, patch, room, tracks):
         add_votes(votes, y)
         for k in range(starts[y + 1], starts[y + 2]):
             i = order[k]
+            _ask_for(out, slots, ages, length, tubes.shape[1], order, k + _AHEAD)
             left = _first_pixel(heads[i, 0], patch, width)
             top = _first_pixel(heads[i, 1], patch, height)
             _sum_cells(votes, patch // 2, left, top, scratch, inverse)
             at = (slots[i] * tubes.shape[1] + ages[slots[i]] // length) * TUBE
             _add_roots(scratch, inverse, np.float32(1 / length), out, at)
+
+
+@spliced
+def _ask_for(out, slots, ages, length, parts, order, k):
+    """Fetch the tube that is described next but a few: tracks lie anywhere in memory."""
+    if k < order.size:
+        slot = slots[order[k]]
+        at = (slot * parts + ages[slot] // length) * TUBE
+        for line in range(at, at + TUBE, _LINE):
+            prefetch(out, line)
 
 
 @kernel_fused
