@@ -180,9 +180,17 @@ class DenseTrajectories:
         self._flow.feed(gray)
         if self._camera is not None:
             self._camera.feed(gray, people=people)
+        # The smaller scales are described in the memory of the largest, which the cache holds.
+        memory = [make_rows(int(np.prod(sizes))) for sizes in self._rooms(gray.shape)]
         for i, (shape, image) in enumerate(zip(self._flow.shapes, self._shrink(gray), strict=True)):
-            room = tuple(make_rows(*sizes) for sizes in kernels.rooms(shape[1], self._patch))
+            room = tuple(
+                part[: np.prod(sizes)].reshape(sizes)
+                for part, sizes in zip(memory, self._rooms(shape), strict=True)
+            )
             self._scales.append(_Scale(STEP**i, shape, image, Tracks(self._length), room))
+
+    def _rooms(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+        return kernels.rooms(shape[1], self._patch)
 
     def _shrink(self, gray: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
         """Return the frame at all sizes, each made of the one before."""
