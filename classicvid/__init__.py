@@ -59,6 +59,7 @@ from classicvid.keypoints import (
 )
 from classicvid.metrics import Scores, hit_at_k, label_ranks, paired_difference, wilson_interval
 from classicvid.model_choice import Choice, choose_model
+from classicvid.score_fusion import ScoreFusion
 from classicvid.synthetic import (
     APPEARANCE_CLASSES,
     MOTION_CLASSES,
@@ -128,6 +129,7 @@ __all__ = [  # noqa: RUF022
     "Choice",
     "choose_model",
     "Scores",
+    "ScoreFusion",
     "hit_at_k",
     "label_ranks",
     "paired_difference",

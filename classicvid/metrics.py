@@ -142,7 +142,7 @@ class Scores:
             message = f"{len(parts)} methods need a weight from 0 each, not all 0, got {weights}"
             raise ValueError(message)
         share = share / share.sum()
-        aligned = [_match(part, parts[0]) for part in parts]
+        aligned = [match_videos(part, parts[0]) for part in parts]
         first = aligned[0]
         videos = sum(w * part.video_scores for w, part in zip(share, aligned, strict=True))
         same = all(np.array_equal(part.clip_videos, first.clip_videos) for part in aligned)
@@ -355,7 +355,7 @@ def paired_difference(
         not one entry a video.
     """
     check_whole("samples", samples, low=1)
-    gains = first.hits.astype(np.float64) - _match(second, first).hits
+    gains = first.hits.astype(np.float64) - match_videos(second, first).hits
     names = np.asarray(groups if groups is not None else np.arange(len(gains)))
     if len(gains) == 0 or names.shape != gains.shape:
         message = f"a difference needs videos with a group each, got {gains.shape}, {names.shape}"
@@ -373,7 +373,7 @@ def paired_difference(
     return float(gains.mean()), float(low), float(high)
 
 
-def _match(part: Scores, first: Scores) -> Scores:
+def match_videos(part: Scores, first: Scores) -> Scores:
     """Return ``part`` with its videos in the order of ``first``, of whose kind it must be."""
     if part.classes == first.classes and set(part.videos) == set(first.videos):
         matched = part.select(first.videos)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from classicvid.checks import check_number, check_whole
 from cnn.models.layers import InputSpec
+from cnn.normalisation import normalise_clips
 
 ZERO_MOTION = 128  # the code that quantise_flow gives to a displacement of 0
 
@@ -45,6 +46,9 @@ class ClipSource:
         Names of the K classes.
     bound : float
         Flow only: the displacement in pixels per frame step that code 255 stands for.
+    companions : sequence of ndarray, shape (T - 1, H, W, 2), uint8, optional
+        A second array of each video: the flow beside frames, for networks that see both, or the
+        flow from each frame to the one before it beside the flow to the one after.
 
     Raises
     ------
@@ -59,6 +63,7 @@ class ClipSource:
     names: Sequence[str]
     classes: Sequence[str]
     bound: float = 20.0
+    companions: Sequence[NDArray[np.uint8]] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", np.asarray(self.labels, np.int64))
@@ -75,6 +80,8 @@ class ClipSource:
         check_number("bound", self.bound, low=0.0, exclusive=True)
         for name, video in zip(self.names, self.videos, strict=True):
             _check_video(name, video, channels=self.videos[0].shape[-1])
+        if self.companions is not None:
+            self._check_companions(self.companions)
 
     @classmethod
     def load(
@@ -91,9 +98,11 @@ class ClipSource:
         return cls(videos, np.asarray(labels), names, classes, bound)
 
     @property
-    def modality(self) -> str:
-        """Either "rgb" or "flow"."""
-        return "rgb" if self.videos[0].shape[-1] == 3 else "flow"
+    def arrays(self) -> tuple[str, ...]:
+        """What there is of each video: "rgb", "flow", or with its companion the pair of them."""
+        if self.videos[0].shape[-1] == 3:
+            return ("rgb",) if self.companions is None else ("rgb", "flow")
+        return ("flow",) if self.companions is None else ("flow", "backward")
 
     def select(self, rows: ArrayLike) -> ClipSource:
         """Return the videos of these rows, in this order."""
@@ -104,6 +113,7 @@ class ClipSource:
             [self.names[row] for row in chosen],
             self.classes,
             self.bound,
+            None if self.companions is None else [self.companions[row] for row in chosen],
         )
 
     def check_fits(self, spec: InputSpec) -> None:
@@ -112,10 +122,11 @@ class ClipSource:
         Raises
         ------
         ValueError
-            If the modality differs or a video is smaller than the crop.
+            If the network wants other arrays or a video is smaller than the crop.
         """
-        if self.modality != spec.modality:
-            message = f"the network wants {spec.modality}, the videos hold {self.modality}"
+        if self.arrays != spec.arrays:
+            wanted, found = (" and ".join(arrays) for arrays in (spec.arrays, self.arrays))
+            message = f"the network wants {wanted}, the videos hold {found}"
             raise ValueError(message)
         for name, video in zip(self.names, self.videos, strict=True):
             if min(video.shape[1:3]) < spec.crop:
@@ -123,6 +134,16 @@ class ClipSource:
                     f"video {name} is {video.shape[1]}x{video.shape[2]}, smaller than the crop of "
                     f"{spec.crop}: cache it at {spec.cache_size[0]}x{spec.cache_size[1]}"
                 )
+                raise ValueError(message)
+
+    def _check_companions(self, companions: Sequence[NDArray[np.uint8]]) -> None:
+        if len(companions) != len(self.videos):
+            message = f"{len(self.videos)} videos need as many companions, got {len(companions)}"
+            raise ValueError(message)
+        for name, video, flow in zip(self.names, self.videos, companions, strict=True):
+            _check_video(f"{name}'s companion", flow, channels=2)
+            if flow.shape[1:3] != video.shape[1:3]:
+                message = f"video {name} is {video.shape[1:3]}, its companion {flow.shape[1:3]}"
                 raise ValueError(message)
 
 
@@ -250,59 +271,26 @@ def read_clips(source: ClipSource, spec: InputSpec, positions: ClipPositions) ->
     Returns
     -------
     ndarray, shape (M, T, H, W, C), uint8
-        Raw codes: :func:`normalise_clips` gives them units.
+        Raw codes: :func:`cnn.normalisation.normalise_clips` gives them units.
     """
-    channels, frames, crop, _ = spec.clip_shape
-    out = np.empty((len(positions), frames, crop, crop, channels), np.uint8)
+    channels, frames, height, width = spec.clip_shape
+    out = np.empty((len(positions), frames, height, width, channels), np.uint8)
     for i, row in enumerate(positions.videos):
-        video = source.videos[row]
-        top = round(positions.tops[i] * (video.shape[1] - crop))
-        left = round(positions.lefts[i] * (video.shape[2] - crop))
-        window = video[:, top : top + crop, left : left + crop]
-        if positions.mirrored[i]:
-            window = window[:, :, ::-1]
-        _copy_frames(window, start=positions.starts[i], step=spec.frame_step, out=out[i])
+        start, step = positions.starts[i], spec.frame_step
+        video = _window(source.videos[row], positions, i, size=(height, width))
+        if source.companions is None:
+            _copy_frames(video, start=start, step=step, out=out[i])
+            continue
+        companion = _window(source.companions[row], positions, i, size=(height, width))
+        if spec.modality == "both":
+            _copy_frames(video, start=start, step=step, out=out[i, ..., :3])
+            _copy_frames(companion, start=start, step=step, out=out[i, ..., 3:])
+        else:
+            half = frames // 2
+            middle = start + half * step
+            _copy_frames(video, start=middle, step=step, out=out[i, :half])
+            _copy_past(companion, start=middle - 1, step=step, out=out[i, half:])
     return out
-
-
-def normalise_clips(
-    codes: Tensor, mirrored: Tensor, spec: InputSpec, *, bound: float = 20.0
-) -> Tensor:
-    """Turn raw codes into what the network is fed, on the device where they lie.
-
-    Parameters
-    ----------
-    codes : Tensor, shape (B, T, H, W, C), uint8
-        From :func:`read_clips`.
-    mirrored : Tensor, shape (B,), bool
-        Clips that were flipped: their dx changes sign after dequantisation.
-    spec : InputSpec
-        How to normalise.
-    bound : float
-        Flow only: displacement of code 255, in pixels per frame step.
-
-    Returns
-    -------
-    Tensor, shape (B, C, T, H, W), float32
-        Normalised clips.
-    """
-    values = codes.to(torch.float32)
-    per_clip = (-1, 1, 1, 1, 1)
-    if spec.modality == "flow":
-        values.mul_(2.0 * bound / 255.0).sub_(bound)
-        values[..., 0] *= torch.where(mirrored, -1.0, 1.0).view(-1, 1, 1, 1)
-        if spec.normalisation == "field":
-            values -= values.mean((2, 3), keepdim=True)
-    elif spec.normalisation == "clip":
-        values -= values.flatten(1).mean(1).view(per_clip)
-        # Standard deviation: the norm of what is left; std() itself takes five times as long.
-        spread = torch.linalg.vector_norm(values.flatten(1), dim=1) / values[0].numel() ** 0.5
-        values /= (spread + 1.0).view(per_clip)  # one grey level: a flat clip stays flat
-    else:
-        values -= torch.tensor(spec.mean, device=values.device)
-    values /= spec.scale
-    # The channels stay last in memory, which convolutions on a CPU like better.
-    return values.permute(0, 4, 1, 2, 3)  # (B, T, H, W, C) -> (B, C, T, H, W)
 
 
 def clips_on(
@@ -331,6 +319,24 @@ def _check_video(name: str, video: NDArray[np.uint8], *, channels: int) -> None:
     if video.dtype != np.uint8:
         message = f"video {name} must be uint8, got {video.dtype}"
         raise TypeError(message)
+
+
+def _window(
+    video: NDArray[np.uint8], positions: ClipPositions, index: int, *, size: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """Return the crop of a video that belongs to one clip, mirrored where the clip is."""
+    top = round(positions.tops[index] * (video.shape[1] - size[0]))
+    left = round(positions.lefts[index] * (video.shape[2] - size[1]))
+    window = video[:, top : top + size[0], left : left + size[1]]
+    return window[:, :, ::-1] if positions.mirrored[index] else window
+
+
+def _copy_past(window: NDArray[np.uint8], *, start: int, step: int, out: NDArray[np.uint8]) -> None:
+    """Copy fields ``start``, ``start - step``, ...: each leads on from where the one before led."""
+    if len(window) == 0:
+        out[:] = ZERO_MOTION
+        return
+    out[:] = window[np.clip(start - step * np.arange(len(out)), 0, len(window) - 1)]
 
 
 def _copy_frames(

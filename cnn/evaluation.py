@@ -74,6 +74,8 @@ def evaluation_defaults(name: str, *, size: str, **changes: Any) -> EvaluationCo
     Karpathy et al. 2014 pass 20 random clips four times each, "with different crops and flips";
     ours are spread evenly, so that a score can be repeated, and the four are two opposite corners
     and their mirror images. Simonyan and Zisserman 2014 pass 25 frames with ten crops each.
+    Krizhevsky et al. 2012 pass ten crops of an image; for AlexNet we take as many frames as the
+    latter.
     """
     check_choice("size", size, ("tiny", "paper"))
     check_choice("the name of a network", name, tuple(_PAPER))
@@ -150,9 +152,23 @@ def _softmax(
 
 _KARPATHY: dict[str, Any] = {"clips_per_video": 20, "views": "four"}
 _TWO_STREAM: dict[str, Any] = {"clips_per_video": 25, "views": "ten"}
+_ALEXNET: dict[str, Any] = {"clips_per_video": 25, "views": "ten"}
 _PAPER = {
+    "alexnet": _ALEXNET,
+    "alexnet-video": _ALEXNET,
     "single-frame": _KARPATHY,
+    "multires": _KARPATHY,
+    "fovea-only": _KARPATHY,
+    "context-only": _KARPATHY,
+    "early-fusion": _KARPATHY,
+    "late-fusion": _KARPATHY,
     "slow-fusion": _KARPATHY,
     "spatial-stream": _TWO_STREAM,
     "temporal-stream": _TWO_STREAM,
+    "temporal-stream-trajectories": _TWO_STREAM,
+    "temporal-stream-bidirectional": _TWO_STREAM,
+    "two-stream-conv": _TWO_STREAM,
+    "two-stream-3d": _TWO_STREAM,
+    "spatial-backbone": _TWO_STREAM,
+    "temporal-backbone": _TWO_STREAM,
 }

@@ -110,6 +110,8 @@ def training_defaults(name: str, *, size: str, **changes: Any) -> TrainingConfig
     and 7/8 of 50 epochs. Simonyan and Zisserman 2014 train from scratch for 80,000 steps, with
     steps at 50,000 and 70,000; they print no weight decay, AlexNet's is taken. Both flip half of
     the clips, which is left to ``flip=True``; the jitter of colours in the latter is left out.
+    Feichtenhofer et al. 2016 lower the learning rate by tenths and print no length; ours is that
+    of Karpathy et al. AlexNet's settings are those of Caffe's for ImageNet.
     """
     check_choice("size", size, ("tiny", "paper"))
     check_choice("the name of a network", name, tuple(_PAPER))
@@ -173,15 +175,59 @@ _TWO_STREAM: dict[str, Any] = {
     "schedule": "steps",
     "milestones": (0.625, 0.875),
 }
+_ALEXNET: dict[str, Any] = {
+    "steps": 450_000,
+    "batch_size": 128,
+    "optimiser": "sgd",
+    "learning_rate": 1e-2,
+    "weight_decay": 5e-4,
+    "schedule": "steps",
+    "milestones": (100 / 450, 200 / 450, 300 / 450, 400 / 450),
+}
+_STREAM_FUSION: dict[str, Any] = {
+    "epochs": 50,
+    "batch_size": 96,
+    "optimiser": "sgd",
+    "learning_rate": 1e-3,
+    "weight_decay": 5e-4,
+    "schedule": "steps",
+    "milestones": (0.625, 0.875),
+}
 _PAPER = {
+    "alexnet": _ALEXNET,
+    "alexnet-video": _ALEXNET,
     "single-frame": _KARPATHY,
+    "multires": _KARPATHY,
+    "fovea-only": _KARPATHY,
+    "context-only": _KARPATHY,
+    "early-fusion": _KARPATHY,
+    "late-fusion": _KARPATHY,
     "slow-fusion": _KARPATHY,
     "spatial-stream": _TWO_STREAM,
     "temporal-stream": _TWO_STREAM,
+    "temporal-stream-trajectories": _TWO_STREAM,
+    "temporal-stream-bidirectional": _TWO_STREAM,
+    "two-stream-conv": _STREAM_FUSION,
+    "two-stream-3d": _STREAM_FUSION,
+    "spatial-backbone": _TWO_STREAM,
+    "temporal-backbone": _TWO_STREAM,
 }
 _TINY: dict[str, dict[str, Any]] = {
+    "alexnet": {"steps": 400, "batch_size": 64},
+    "alexnet-video": {"steps": 400},
     "single-frame": {"steps": 400, "batch_size": 64},
+    "multires": {"steps": 400, "batch_size": 64},
+    "fovea-only": {"steps": 400, "batch_size": 64},
+    "context-only": {"steps": 400, "batch_size": 64},
+    "early-fusion": {"steps": 400},
+    "late-fusion": {"steps": 400, "batch_size": 64},
     "slow-fusion": {"steps": 140},
     "spatial-stream": {"steps": 400},
     "temporal-stream": {"steps": 200},
+    "temporal-stream-trajectories": {"steps": 200},
+    "temporal-stream-bidirectional": {"steps": 200},
+    "two-stream-conv": {"steps": 200},
+    "two-stream-3d": {"steps": 150},
+    "spatial-backbone": {"steps": 200},
+    "temporal-backbone": {"steps": 200},
 }

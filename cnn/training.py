@@ -179,15 +179,19 @@ class _Training:
             lowered(self.precision, device),
         ):
             logits = network(clips)
+        # (B, K) -> (B, 1, K); of a network with several heads, (B, heads, K), the mean of losses.
+        heads = logits.float().view(len(labels), -1, logits.shape[-1])
         loss = nn.functional.cross_entropy(
-            logits.float(), labels, label_smoothing=self.config.label_smoothing
+            heads.transpose(1, 2),
+            labels[:, None].expand(heads.shape[:2]),
+            label_smoothing=self.config.label_smoothing,
         )
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         if self.config.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
         self.optimiser.step()
-        return loss.detach(), (logits.detach().argmax(1) == labels).float().mean()
+        return loss.detach(), (heads.detach().mean(1).argmax(1) == labels).float().mean()
 
     def _batch(self, step: int) -> tuple[Tensor, Tensor]:
         size, device = self.config.batch_size, self.share.device

@@ -30,7 +30,8 @@ class ClipCacheRecipe:
     ----------
     folder : Path
         Gets ``<class>/<video>/rgb.npy``, shape (T, H, W, 3) uint8, and ``flow.npy``, shape
-        (T - 1, H, W, 2) uint8, quantised; one field of no motion for a video of one frame.
+        (T - 1, H, W, 2) uint8, quantised; one field of no motion for a video of one frame. With
+        ``backward`` also ``backward.npy``, the flow from each frame to the one before it.
     size : tuple of int
         H and W, px.
     bound : float
@@ -39,6 +40,8 @@ class ClipCacheRecipe:
         Parameters of the flow.
     flow_side : int
         Shorter side, px, at which the flow is computed before it is reduced to ``size``.
+    backward : bool
+        Also compute the flow backwards in time.
     """
 
     folder: Path
@@ -46,6 +49,12 @@ class ClipCacheRecipe:
     bound: float
     flow: FlowRecipe = field(default_factory=FlowRecipe)
     flow_side: int = 128
+    backward: bool = False
+
+    def is_cached(self, video: Video) -> bool:
+        """Whether all that is wanted of a video is there."""
+        files = ("flow", "backward") if self.backward else ("flow",)
+        return all((self.folder / video.name / CLIP_FILES[file]).exists() for file in files)
 
 
 def run(
@@ -56,11 +65,7 @@ def run(
     backend: Backend = "processes",
 ) -> dict[str, str]:
     """Make the clips that are missing; return the reason of each failure by video name."""
-    jobs = [
-        Job(video.name, (recipe, video))
-        for video in videos
-        if not (recipe.folder / video.name).is_dir()
-    ]
+    jobs = [Job(video.name, (recipe, video)) for video in videos if not recipe.is_cached(video)]
     outcomes = run_jobs(cache_video, jobs, workers=workers, backend=backend, label="clips")
     return {done.name: done.reason for done in outcomes if done.reason is not None}
 
@@ -69,21 +74,35 @@ def cache_video(recipe: ClipCacheRecipe, video: Video) -> int:
     """Decode one video into the cache; return its number of frames."""
     with atomic_folder(recipe.folder / video.name) as part, iter_frames(video.path) as frames:
         rgb = _GrowingArray(part / CLIP_FILES["rgb"], (*recipe.size, 3))
-        flow = _GrowingArray(part / CLIP_FILES["flow"], (*recipe.size, 2))
+        ways = ("flow", "backward") if recipe.backward else ("flow",)
+        flows = [_GrowingArray(part / CLIP_FILES[way], (*recipe.size, 2)) for way in ways]
         solver = FarnebackFlow(**plain(recipe.flow))
         side = None
         for frame in frames:
             side = side or _working_size(frame.shape, recipe)
-            motion = solver.feed(to_gray(_resize(frame, side)))
+            for array, motion in zip(
+                flows, _motions(solver, _resize(frame, side), recipe), strict=False
+            ):
+                array.append(quantise_flow(_reduce(motion, recipe.size), bound=recipe.bound))
             rgb.append(_resize(frame, recipe.size))
-            if motion is not None:
-                flow.append(quantise_flow(_reduce(motion, recipe.size), bound=recipe.bound))
-        if flow.count == 0:
-            still = np.zeros((*recipe.size, 2), np.float32)
-            flow.append(quantise_flow(still, bound=recipe.bound))
+        still = quantise_flow(np.zeros((*recipe.size, 2), np.float32), bound=recipe.bound)
+        for array in flows:
+            if array.count == 0:
+                array.append(still)
+            array.close()
         rgb.close()
-        flow.close()
     return rgb.count
+
+
+def _motions(
+    solver: FarnebackFlow, frame: NDArray[np.uint8], recipe: ClipCacheRecipe
+) -> tuple[NDArray[np.float32], ...]:
+    """Return the flow to a frame from the one before, and back if wanted; none for the first."""
+    gray = to_gray(frame)
+    if recipe.backward:
+        return solver.feed_both(gray) or ()
+    motion = solver.feed(gray)
+    return () if motion is None else (motion,)
 
 
 def _working_size(shape: tuple[int, ...], recipe: ClipCacheRecipe) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from classicvid.checks import check_whole
 from classicvid.metrics import Scores, wilson_interval
-from pipelines import clip_cache, evaluate, features, local_features, report, train
+from pipelines import clip_cache, evaluate, features, fusions, local_features, report, train
 from pipelines.clip_cache import ClipCacheRecipe
 from pipelines.dataset import Dataset, Fold, default_protocol, load_dataset, make_folds
 from pipelines.encoded_methods import ENCODINGS, extraction_recipe
@@ -132,9 +132,12 @@ def _prepare(
     if networks:
         import cnn  # noqa: PLC0415 - seconds, which feature histograms need not wait for
 
-        sizes = {cnn.input_spec(name, size=recipe.size).cache_size for name in networks}
-        for size in sorted(sizes):
-            clips = ClipCacheRecipe(folder.clips(size), size, bound=flow_bound(size))
+        specs = [cnn.input_spec(name, size=recipe.size) for name in networks]
+        backward = {spec.cache_size for spec in specs if "backward" in spec.arrays}
+        for size in sorted({spec.cache_size for spec in specs}):
+            clips = ClipCacheRecipe(
+                folder.clips(size), size, bound=flow_bound(size), backward=size in backward
+            )
             failed |= clip_cache.run(clips, dataset.videos, workers=recipe.workers)
     paths = {video.name: str(video.path) for video in dataset.videos}
     return {paths[name]: reason for name, reason in failed.items()}
@@ -175,7 +178,7 @@ def _score_all(
     methods: Sequence[str],
     recipe: CompareRecipe,
 ) -> tuple[dict[str, Scores], dict[str, str]]:
-    """Train and test what is not done yet, join the folds, and average the fusions.
+    """Train and test what is not done yet, join the folds, and then the members of fusions.
 
     A method whose training fails is left out and its reason given: the others are not lost.
     """
@@ -185,6 +188,10 @@ def _score_all(
         for number, fold in enumerate(folds, 1)
     ]
     failures = _train_and_test(tasks, recipe)
+    fitted = {part for name in methods for part in fusions.fitted_members(name)}
+    for task in tasks:
+        if task.method in fitted and task.is_done:
+            evaluate.score_training(task)
     scores: dict[str, Scores] = {}
     for name in _parts(methods):
         files = [folder.fold(name, number) / "scores.npz" for number in range(1, len(folds) + 1)]
@@ -193,7 +200,8 @@ def _score_all(
     for name in methods:
         members = METHODS[name].members
         if members and all(part in scores for part in members):
-            scores[name] = Scores.average([scores[part] for part in members])
+            parts = [scores[part] for part in members]
+            scores[name] = fusions.fuse(folder, name, parts, folds=len(folds))
     for name, part in scores.items():
         with atomic_file(folder.scores(name)) as file:
             part.save(file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from classicvid.metrics import Scores
 from pipelines.bags import feature_channels, load_choice
 from pipelines.inputs import clip_source
 from pipelines.recipes import METHODS
-from pipelines.run_folder import FoldTask
+from pipelines.run_folder import TRAINING_SCORES, FoldTask
 from pipelines.store import atomic_file, write_json
 
 
@@ -37,6 +38,20 @@ def run(task: FoldTask) -> Path:
     write_json(task.folder / "evaluate.json", {"clips": clips, "seconds": seconds})
     with atomic_file(done) as part:
         scores.save(part)
+    return task.folder
+
+
+def score_training(task: FoldTask) -> Path:
+    """Score the videos that a network was trained on, for a fusion that learns from scores.
+
+    Writes ``training_scores.npz`` into the task's folder; skips what is done.
+    """
+    done = task.folder / TRAINING_SCORES
+    if not done.exists():
+        seen = replace(task, fold=replace(task.fold, test=task.fold.train))
+        scores, _ = _score_network(seen)
+        with atomic_file(done) as part:
+            scores.save(part)
     return task.folder
 
 

@@ -19,10 +19,12 @@ def clip_source(task: FoldTask, rows: NDArray[np.int64], wanted: InputSpec) -> C
 
     names = task.names(rows)
     folder = task.run.clips(wanted.cache_size)
+    first, *more = wanted.arrays
     return ClipSource(
-        videos=[open_clips(folder, name, wanted.modality) for name in names],
+        videos=[open_clips(folder, name, first) for name in names],
         labels=task.dataset.labels[rows],
         names=names,
         classes=task.dataset.classes,
         bound=flow_bound(wanted.cache_size),
+        companions=[open_clips(folder, name, more[0]) for name in names] if more else None,
     )

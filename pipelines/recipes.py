@@ -17,20 +17,28 @@ class Method:
     ----------
     kind : {"histograms", "encoding", "network", "fusion"}
         Feature histograms with a classifier, encoded local features with a support vector
-        machine, a network, or an average of other methods' scores.
+        machine, a network, or other methods' scores brought together.
     sees : {"appearance", "motion", "both"}
         What it can tell classes by; ``appearance`` means that it sees single frames only.
     paper : str
         Where it comes from.
     members : tuple of str
-        The methods that a fusion averages.
+        The methods whose scores a fusion brings together.
+    fusion : {"average", "svm"}
+        By their mean, or by a linear support vector machine that is trained on their scores.
+    weights : tuple of float
+        The share of each member in the mean; equal shares where there are none.
     """
 
     kind: Literal["histograms", "encoding", "network", "fusion"]
     sees: Literal["appearance", "motion", "both"]
     paper: str
     members: tuple[str, ...] = ()
+    fusion: Literal["average", "svm"] = "average"
+    weights: tuple[float, ...] = ()
 
+
+_STREAMS = ("spatial-stream", "temporal-stream")
 
 # Classical methods first, then in the order of the Sports-1M table of Karpathy et al. 2014, then
 # the two streams.
@@ -40,16 +48,42 @@ METHODS: dict[str, Method] = {
     "stip-bof": Method("encoding", "both", "Laptev 2005; Wang et al. 2009"),
     "trajectories-bof": Method("encoding", "both", "Wang et al. 2011 and 2013"),
     "trajectories-fisher": Method("encoding", "both", "Wang and Schmid 2013"),
+    "alexnet": Method("network", "appearance", "Krizhevsky et al. 2012"),
+    "alexnet-video": Method("network", "both", "Krizhevsky et al. 2012, extended in time"),
     "single-frame": Method("network", "appearance", "Karpathy et al. 2014"),
+    "multires": Method("network", "appearance", "Karpathy et al. 2014"),
+    "fovea-only": Method("network", "appearance", "Karpathy et al. 2014"),
+    "context-only": Method("network", "appearance", "Karpathy et al. 2014"),
+    "early-fusion": Method("network", "both", "Karpathy et al. 2014"),
+    "late-fusion": Method("network", "both", "Karpathy et al. 2014"),
     "slow-fusion": Method("network", "both", "Karpathy et al. 2014"),
-    "spatial-stream": Method("network", "appearance", "Simonyan and Zisserman 2014"),
-    "temporal-stream": Method("network", "motion", "Simonyan and Zisserman 2014"),
-    "two-stream": Method(
+    "cnn-average": Method(
         "fusion",
         "both",
-        "Simonyan and Zisserman 2014, averaged",
-        members=("spatial-stream", "temporal-stream"),
+        "Karpathy et al. 2014, averaged",
+        members=("single-frame", "early-fusion", "late-fusion", "slow-fusion"),
     ),
+    "spatial-stream": Method("network", "appearance", "Simonyan and Zisserman 2014"),
+    "temporal-stream": Method("network", "motion", "Simonyan and Zisserman 2014"),
+    "temporal-stream-trajectories": Method("network", "motion", "Simonyan and Zisserman 2014"),
+    "temporal-stream-bidirectional": Method("network", "motion", "Simonyan and Zisserman 2014"),
+    "two-stream": Method(
+        "fusion", "both", "Simonyan and Zisserman 2014, averaged", members=_STREAMS
+    ),
+    "two-stream-weighted": Method(
+        "fusion",
+        "both",
+        "Simonyan and Zisserman 2014, shares of Donahue et al. 2015",
+        members=_STREAMS,
+        weights=(1 / 3, 2 / 3),
+    ),
+    "two-stream-svm": Method(
+        "fusion", "both", "Simonyan and Zisserman 2014, fused", members=_STREAMS, fusion="svm"
+    ),
+    "two-stream-conv": Method("network", "both", "Feichtenhofer et al. 2016, table 1"),
+    "two-stream-3d": Method("network", "both", "Feichtenhofer et al. 2016"),
+    "spatial-backbone": Method("network", "appearance", "torchvision; Wang et al. 2016"),
+    "temporal-backbone": Method("network", "motion", "torchvision; Wang et al. 2016"),
 }
 
 

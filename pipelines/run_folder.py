@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pipelines.dataset import Dataset, Fold
 from pipelines.recipes import CompareRecipe, FeatureKind
 
-CLIP_FILES = {"rgb": "rgb.npy", "flow": "flow.npy"}
+TRAINING_SCORES = "training_scores.npz"  # in a fold's folder, beside scores.npz
+CLIP_FILES = {"rgb": "rgb.npy", "flow": "flow.npy", "backward": "backward.npy"}
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,8 @@ def open_clips(folder: Path, video: str, modality: str) -> NDArray[np.uint8]:
         What :meth:`RunFolder.clips` returned.
     video : str
         Name of the video.
-    modality : {"rgb", "flow"}
-        Frames with C = 3, or quantised flow with C = 2.
+    modality : {"rgb", "flow", "backward"}
+        Frames with C = 3, quantised flow with C = 2, or that from each frame to the one before.
     """
     return np.load(folder / video / CLIP_FILES[modality], mmap_mode="r", allow_pickle=False)
 

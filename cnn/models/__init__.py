@@ -8,30 +8,79 @@ from typing import Any, TypeAlias
 import torch
 
 from classicvid.checks import check_choice
-from cnn.models.karpathy import FusionConfig, FusionNet, single_frame, slow_fusion
+from cnn.models.backbones import (
+    BackboneConfig,
+    BackboneNet,
+    spatial_backbone,
+    temporal_backbone,
+)
+from cnn.models.karpathy import (
+    FusionConfig,
+    FusionNet,
+    context_only,
+    early_fusion,
+    fovea_only,
+    late_fusion,
+    multires,
+    single_frame,
+    slow_fusion,
+)
+from cnn.models.krizhevsky import AlexNet, AlexNetConfig, alexnet, alexnet_video
 from cnn.models.layers import SIZES, InputSpec
-from cnn.models.two_stream import StreamConfig, StreamNet, spatial_stream, temporal_stream
+from cnn.models.stream_fusion import (
+    StreamFusionConfig,
+    StreamFusionNet,
+    two_stream_3d,
+    two_stream_conv,
+)
+from cnn.models.two_stream import (
+    StreamConfig,
+    StreamNet,
+    bidirectional_stream,
+    spatial_stream,
+    temporal_stream,
+    trajectory_stream,
+)
 
 __all__ = [
     "MODELS",
     "SIZES",
+    "AlexNet",
+    "AlexNetConfig",
+    "BackboneConfig",
+    "BackboneNet",
     "FusionConfig",
     "FusionNet",
     "InputSpec",
     "Network",
     "StreamConfig",
+    "StreamFusionConfig",
+    "StreamFusionNet",
     "StreamNet",
     "build_model",
     "input_spec",
 ]
 
-Network: TypeAlias = FusionNet | StreamNet
+Network: TypeAlias = AlexNet | FusionNet | StreamNet | StreamFusionNet | BackboneNet
 
 MODELS: dict[str, Callable[..., Network]] = {
+    "alexnet": alexnet,
+    "alexnet-video": alexnet_video,
     "single-frame": single_frame,
+    "multires": multires,
+    "fovea-only": fovea_only,
+    "context-only": context_only,
+    "early-fusion": early_fusion,
+    "late-fusion": late_fusion,
     "slow-fusion": slow_fusion,
     "spatial-stream": spatial_stream,
     "temporal-stream": temporal_stream,
+    "temporal-stream-trajectories": trajectory_stream,
+    "temporal-stream-bidirectional": bidirectional_stream,
+    "two-stream-conv": two_stream_conv,
+    "two-stream-3d": two_stream_3d,
+    "spatial-backbone": spatial_backbone,
+    "temporal-backbone": temporal_backbone,
 }
 
 

@@ -15,6 +15,13 @@ Config = TypeVar("Config")
 
 SIZES = ("tiny", "paper")
 
+_STACKINGS = ("fields", "trajectories", "both-ways")
+_NORMALISATIONS = {
+    "rgb": ("constant", "clip"),
+    "flow": ("field", "none"),
+    "both": ("constant+field", "constant+none", "clip+field", "clip+none"),
+}
+
 
 @dataclass(frozen=True)
 class InputSpec:
@@ -22,8 +29,9 @@ class InputSpec:
 
     Parameters
     ----------
-    modality : {"rgb", "flow"}
-        Frames, or optical flow fields between neighbouring frames.
+    modality : {"rgb", "flow", "both"}
+        Frames, optical flow fields between neighbouring frames, or frames with the field from each
+        to the next beside them, in five channels.
     frames : int
         Frames of a clip (flow: fields).
     frame_step : int
@@ -32,42 +40,60 @@ class InputSpec:
         (height, width) in pixels to which every video is resized once, before training.
     crop : int
         Side in pixels of the square cut from a cached frame.
-    normalisation : {"constant", "clip", "field", "none"}
+    normalisation : {"constant", "clip", "field", "none", "constant+field", ...}
         Frames: subtract ``mean`` ("constant"), or the mean of the clip, then divide by its
         standard deviation ("clip": brightness and contrast of a video carry no meaning, hue
         stays). Flow: subtract from each field its mean vector ("field", which removes the
-        camera's translation), or leave the displacements as they are ("none").
+        camera's translation), or leave the displacements as they are ("none"). Both: one of the
+        frames', a plus sign, one of the flow's.
     mean : tuple of float
         Grey level(s) from 0 to 255 to subtract, one for all channels or one a channel.
     scale : float
         What to divide by: grey levels, or pixels per frame step for flow.
+    stacking : {"fields", "trajectories", "both-ways"}
+        Flow: each field at the pixel itself; each field where the fields before it have carried
+        the pixel; or half of the fields forwards from the middle frame of the clip and half of
+        them backwards (Simonyan and Zisserman 2014, section 3.1).
     """
 
-    modality: Literal["rgb", "flow"] = "rgb"
+    modality: Literal["rgb", "flow", "both"] = "rgb"
     frames: int = 1
     frame_step: int = 1
     cache_size: tuple[int, int] = (200, 200)
     crop: int = 170
-    normalisation: Literal["constant", "clip", "field", "none"] = "constant"
+    normalisation: str = "constant"
     mean: tuple[float, ...] = (117.0,)
     scale: float = 1.0
+    stacking: Literal["fields", "trajectories", "both-ways"] = "fields"
 
     def __post_init__(self) -> None:
-        check_choice("modality", self.modality, ("rgb", "flow"))
+        check_choice("modality", self.modality, tuple(_NORMALISATIONS))
         for name in ("frames", "frame_step", "crop"):
             check_whole(name, getattr(self, name), low=1)
         check_whole("crop", self.crop, low=1, high=min(self.cache_size))
-        kinds = ("constant", "clip") if self.modality == "rgb" else ("field", "none")
+        kinds = _NORMALISATIONS[self.modality]
         check_choice(f"normalisation of {self.modality}", self.normalisation, kinds)
         check_number("scale", self.scale, low=0.0, exclusive=True)
-        if len(self.mean) not in (1, self.channels):
-            message = f"mean must hold 1 or {self.channels} grey levels, got {len(self.mean)}"
+        if len(self.mean) not in (1, 3):
+            message = f"mean must hold 1 or 3 grey levels, got {len(self.mean)}"
+            raise ValueError(message)
+        stackings = _STACKINGS if self.modality == "flow" else _STACKINGS[:1]
+        check_choice(f"stacking of {self.modality}", self.stacking, stackings)
+        if self.stacking == "both-ways" and self.frames % 2:
+            message = f"frames must be even to be stacked both ways, got {self.frames}"
             raise ValueError(message)
 
     @property
     def channels(self) -> int:
-        """Channels of one frame (3) or of one flow field (2)."""
-        return 3 if self.modality == "rgb" else 2
+        """Channels of one frame (3), of one flow field (2), or of both (5)."""
+        return {"rgb": 3, "flow": 2, "both": 5}[self.modality]
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """What has to be cached of each video: "rgb", "flow", "backward" (flow, to the past)."""
+        if self.modality == "both":
+            return "rgb", "flow"
+        return ("flow", "backward") if self.stacking == "both-ways" else (self.modality,)
 
     @property
     def span(self) -> int:
@@ -152,6 +178,45 @@ def convolution_stage(
     if pool is not None:
         parts.append(pool)
     return nn.Sequential(*parts)
+
+
+def stream_tower(
+    channels: int,
+    *,
+    widths: Sequence[int],
+    kernels: Sequence[int],
+    strides: Sequence[int],
+    paddings: Sequence[int],
+    response_norms: Sequence[int] = (),
+    batch_norm: bool = False,
+    last_pool: bool = True,
+) -> nn.Sequential:
+    """Stages of CNN-M on images: pooling of 3x3 and stride 2 after the first two and the last.
+
+    Pooling rounds up as in Caffe, in which the published networks were trained. Sequences hold
+    one entry a stage, ``response_norms`` the stages with local response normalisation.
+    """
+    tower = nn.Sequential()
+    pooled = (0, 1, len(widths) - 1) if last_pool else (0, 1)
+    for i, width in enumerate(widths):
+        convolution = nn.Conv2d(channels, width, kernels[i], stride=strides[i], padding=paddings[i])
+        stage = convolution_stage(
+            convolution,
+            batch_norm=batch_norm,
+            response=response_norm() if i in response_norms else None,
+            pool=nn.MaxPool2d(3, stride=2, ceil_mode=True) if i in pooled else None,
+        )
+        tower.append(stage)
+        channels = width
+    return tower
+
+
+def stacked(clips: Tensor) -> Tensor:
+    """Stack the frames or fields of clips as channels: (B, C, T, H, W) -> (B, T * C, H, W).
+
+    Time is outer: channels 2k-1 and 2k are dx and dy of field k.
+    """
+    return clips.transpose(1, 2).flatten(1, 2)
 
 
 def classifier(

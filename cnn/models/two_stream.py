@@ -25,10 +25,10 @@ from cnn.models.layers import (
     check_clips,
     classifier,
     configure,
-    convolution_stage,
     feature_count,
     initialise,
-    response_norm,
+    stacked,
+    stream_tower,
 )
 
 IMAGENET_MEAN = (123.68, 116.779, 103.939)  # red, green, blue
@@ -81,9 +81,7 @@ class StreamNet(nn.Module):
     def forward(self, clips: Tensor) -> Tensor:
         """Return logits (B, K) of clips (B, C, T, H, W)."""
         check_clips(clips, self.config.input)
-        # Channels 2k-1 and 2k are dx and dy of field k (section 3.1): time outer, C inner.
-        stack = clips.transpose(1, 2).flatten(1, 2)  # (B, C, T, H, W) -> (B, T * C, H, W)
-        features = self.tower(stack)  # (B, 512, 6, 6)
+        features = self.tower(stacked(clips))  # (B, T * C, H, W) -> (B, 512, 6, 6)
         return self.classifier(features.flatten(1))  # (B, 512 * 6 * 6) -> (B, K)
 
 
@@ -120,15 +118,44 @@ def temporal_stream(*, classes: int, size: str = "tiny", **changes: Any) -> Stre
     camera. The tiny one does not: where the class is the translation of the whole picture,
     nothing would be left of it (``input={"normalisation": "field"}`` turns it on).
     """
+    return _temporal("temporal-stream", "fields", classes, size, changes)
+
+
+def trajectory_stream(*, classes: int, size: str = "tiny", **changes: Any) -> StreamNet:
+    """Build the temporal stream on flow that is read along the trajectories of the pixels.
+
+    Parameters are those of :func:`spatial_stream`, notes those of :func:`temporal_stream`.
+    """
+    return _temporal("temporal-stream-trajectories", "trajectories", classes, size, changes)
+
+
+def bidirectional_stream(*, classes: int, size: str = "tiny", **changes: Any) -> StreamNet:
+    """Build the temporal stream on 5 fields forwards and 5 backwards from the middle frame.
+
+    Parameters are those of :func:`spatial_stream`, notes those of :func:`temporal_stream`.
+    """
+    return _temporal("temporal-stream-bidirectional", "both-ways", classes, size, changes)
+
+
+def _temporal(
+    name: str, stacking: Any, classes: int, size: str, changes: dict[str, Any]
+) -> StreamNet:
     check_choice("size", size, SIZES)
     if size == "paper":
-        spec = InputSpec("flow", 10, cache_size=(256, 340), crop=224, normalisation="field")
-        config = StreamConfig(
-            "temporal-stream", size, classes, input=spec, response_norms=(0,), dropout=0.9
+        spec = InputSpec(
+            "flow",
+            10,
+            cache_size=(256, 340),
+            crop=224,
+            normalisation="field",
+            stacking=stacking,
         )
+        config = StreamConfig(name, size, classes, input=spec, response_norms=(0,), dropout=0.9)
     else:
-        spec = InputSpec("flow", 10, cache_size=(64, 64), crop=56, normalisation="none")
-        config = StreamConfig("temporal-stream", size, classes, input=spec, **_TINY)
+        spec = InputSpec(
+            "flow", 10, cache_size=(64, 64), crop=56, normalisation="none", stacking=stacking
+        )
+        config = StreamConfig(name, size, classes, input=spec, **_TINY)
     return StreamNet(configure(config, changes))
 
 
@@ -142,21 +169,12 @@ _TINY: dict[str, Any] = {
 
 
 def _tower(config: StreamConfig) -> nn.Sequential:
-    widths = (config.input.channels * config.input.frames, *config.widths)
-    tower = nn.Sequential()
-    for i, kernel in enumerate(config.kernels):
-        convolution = nn.Conv2d(
-            widths[i],
-            widths[i + 1],
-            kernel,
-            stride=config.strides[i],
-            padding=config.paddings[i],
-        )
-        stage = convolution_stage(
-            convolution,
-            batch_norm=config.batch_norm,
-            response=response_norm() if i in config.response_norms else None,
-            pool=nn.MaxPool2d(3, stride=2, ceil_mode=True) if i in (0, 1, 4) else None,
-        )
-        tower.append(stage)
-    return tower
+    return stream_tower(
+        config.input.channels * config.input.frames,
+        widths=config.widths,
+        kernels=config.kernels,
+        strides=config.strides,
+        paddings=config.paddings,
+        response_norms=config.response_norms,
+        batch_norm=config.batch_norm,
+    )

@@ -13,10 +13,10 @@ from cnn.clips import (
     ClipPositions,
     clips_on,
     even_positions,
-    normalise_clips,
     random_positions,
     read_clips,
 )
+from cnn.normalisation import normalise_clips
 
 RGB = cnn.InputSpec("rgb", 4, cache_size=(10, 12), crop=8)
 FLOW = cnn.InputSpec("flow", 4, cache_size=(10, 12), crop=8, normalisation="none")

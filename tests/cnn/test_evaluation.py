@@ -32,9 +32,16 @@ def test_scores_are_mean_softmax_over_views_and_clips(striped):
 @pytest.mark.parametrize("name", tuple(cnn.MODELS))
 def test_every_network_scores_a_one_frame_video(name):
     model = cnn.build_model(name, classes=2)
-    channels, least = (3, 1) if model.config.input.modality == "rgb" else (2, 0)
-    videos = [np.full((length, 64, 64, channels), 128, np.uint8) for length in (least, 30)]
-    source = cnn.ClipSource(videos, [0, 1], ("short", "long"), ("a", "b"))
+    first, *more = model.config.input.arrays
+    least = {"rgb": (3, 1), "flow": (2, 0), "backward": (2, 0)}
+    videos, *companions = (
+        [
+            np.full((length, 64, 64, least[kind][0]), 128, np.uint8)
+            for length in (least[kind][1], 30)
+        ]
+        for kind in (first, *more)
+    )
+    source = cnn.ClipSource(videos, [0, 1], ("short", "long"), ("a", "b"), 20.0, *companions)
     found = cnn.evaluate(model, source, cnn.EvaluationConfig(clips_per_video=2, device="cpu"))
     np.testing.assert_allclose(found.scores.video_scores.sum(1), 1.0, rtol=1e-5)
     np.testing.assert_array_equal(found.scores.clip_videos, [0, 0, 1, 1])

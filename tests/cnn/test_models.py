@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import cnn
-from cnn.models.layers import response_norm
+from cnn.models.karpathy import look
+from cnn.models.layers import response_norm, stacked
 
 NAMES = tuple(cnn.MODELS)
 
@@ -28,22 +31,87 @@ _STREAM_REST = (
     + (4096 + 1) * 2048
     + (2048 + 1) * 101
 )
+_ALEXNET_REST = (
+    (48 * 25 + 1) * 256  # conv2, conv4 and conv5 in two groups
+    + (256 * 9 + 1) * 384
+    + (192 * 9 + 1) * 384
+    + (192 * 9 + 1) * 256
+    + (6 * 6 * 256 + 1) * 4096
+    + (4096 + 1) * 4096
+    + (4096 + 1) * 101
+)
+_SINGLE_FRAME = (3 * 121 + 1) * 96 + (96 * 25 + 1) * 256 + (256 * 9 + 1) * 384 + _KARPATHY_REST
+_STREAM_CONVOLUTIONS = (96 * 25 + 1) * 256 + (256 * 9 + 1) * 512 + 2 * (512 * 9 + 1) * 512
+_STREAM_CONNECTED = (6 * 6 * 512 + 1) * 4096 + (4096 + 1) * 2048 + (2048 + 1) * 101
+_VGG_CONVOLUTIONS = sum(
+    (9 * before + 1) * after
+    for before, after in itertools.pairwise((64, 64, 128, 128, *[256] * 3, *[512] * 6))
+)
+_VGG_CONNECTED = (7 * 7 * 512 + 1) * 4096 + (4096 + 1) * 4096 + (4096 + 1) * 101
 PAPER_PARAMETERS = {
-    "single-frame": (3 * 121 + 1) * 96 + (96 * 25 + 1) * 256 + (256 * 9 + 1) * 384 + _KARPATHY_REST,
+    "alexnet": (3 * 121 + 1) * 96 + _ALEXNET_REST,
+    "alexnet-video": (3 * 15 * 121 + 1) * 96 + _ALEXNET_REST,
+    "single-frame": _SINGLE_FRAME,
+    "multires": 2 * _SINGLE_FRAME - (4096 + 1) * 4096 - (4096 + 1) * 101 - 4096,
+    "fovea-only": _SINGLE_FRAME,
+    "context-only": _SINGLE_FRAME,
+    "early-fusion": _SINGLE_FRAME + 9 * 3 * 121 * 96,
+    "late-fusion": _SINGLE_FRAME + 7 * 7 * 256 * 4096,
     "slow-fusion": (
         (3 * 4 * 121 + 1) * 96 + (96 * 2 * 25 + 1) * 256 + (256 * 2 * 9 + 1) * 384 + _KARPATHY_REST
     ),
     "spatial-stream": (3 * 49 + 1) * 96 + _STREAM_REST,
     "temporal-stream": (20 * 49 + 1) * 96 + _STREAM_REST,
+    "temporal-stream-trajectories": (20 * 49 + 1) * 96 + _STREAM_REST,
+    "temporal-stream-bidirectional": (20 * 49 + 1) * 96 + _STREAM_REST,
+    "two-stream-conv": (
+        (3 * 49 + 1 + 20 * 49 + 1) * 96
+        + 2 * _STREAM_CONVOLUTIONS
+        + (1024 + 1) * 512
+        + _STREAM_CONNECTED
+    ),
+    "two-stream-3d": (
+        (3 * 9 + 1 + 20 * 9 + 1) * 64
+        + 2 * _VGG_CONVOLUTIONS
+        + (1024 * 27 + 1) * 512
+        + 2 * _VGG_CONNECTED
+    ),
+    # torchvision's 25,557,032 with 1000 classes.
+    "spatial-backbone": 25_557_032 - (2048 + 1) * (1000 - 101),
+    "temporal-backbone": 25_557_032 - (2048 + 1) * (1000 - 101) + 17 * 49 * 64,
 }
 # (C, T, H, W) after each stage, pooling included.
+_HALVED = [(96, 1, 14), (256, 1, 7), (384, 1, 7), (384, 1, 7), (256, 1, 7)]
+_STREAM = [(96, 54), (256, 13), (512, 13), (512, 13), (512, 6)]
 PAPER_STAGES = {
+    "alexnet": [(96, 1, 27), (256, 1, 13), (384, 1, 13), (384, 1, 13), (256, 1, 6)],
+    "alexnet-video": [(96, 1, 27), (256, 1, 13), (384, 1, 13), (384, 1, 13), (256, 1, 6)],
+    "multires": _HALVED,
+    "fovea-only": _HALVED,
+    "context-only": _HALVED,
+    "early-fusion": [(96, 1, 27), (256, 1, 14), (384, 1, 14), (384, 1, 14), (256, 1, 7)],
+    "late-fusion": [(96, 2, 27), (256, 2, 14), (384, 2, 14), (384, 2, 14), (256, 2, 7)],
+    "temporal-stream-trajectories": _STREAM,
+    "temporal-stream-bidirectional": _STREAM,
     "single-frame": [(96, 1, 27), (256, 1, 14), (384, 1, 14), (384, 1, 14), (256, 1, 7)],
     "slow-fusion": [(96, 4, 27), (256, 2, 14), (384, 1, 14), (384, 1, 14), (256, 1, 7)],
-    "spatial-stream": [(96, 54), (256, 13), (512, 13), (512, 13), (512, 6)],
-    "temporal-stream": [(96, 54), (256, 13), (512, 13), (512, 13), (512, 6)],
+    "spatial-stream": _STREAM,
+    "temporal-stream": _STREAM,
 }
 PAPER_INPUTS = {
+    "alexnet": (3, 1, 227, 227),
+    "alexnet-video": (3, 15, 227, 227),
+    "multires": (3, 1, 178, 178),
+    "fovea-only": (3, 1, 178, 178),
+    "context-only": (3, 1, 178, 178),
+    "early-fusion": (3, 10, 170, 170),
+    "late-fusion": (3, 2, 170, 170),
+    "temporal-stream-trajectories": (2, 10, 224, 224),
+    "temporal-stream-bidirectional": (2, 10, 224, 224),
+    "two-stream-conv": (5, 10, 224, 224),
+    "two-stream-3d": (5, 30, 224, 224),
+    "spatial-backbone": (3, 1, 224, 224),
+    "temporal-backbone": (2, 10, 224, 224),
     "single-frame": (3, 1, 170, 170),
     "slow-fusion": (3, 10, 170, 170),
     "spatial-stream": (3, 1, 224, 224),
@@ -52,18 +120,29 @@ PAPER_INPUTS = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_paper_size_has_the_published_input_stages_and_parameters(name):
+def test_paper_size_has_the_published_input_and_parameters(name):
     with torch.device("meta"):
         model = cnn.build_model(name, classes=101, size="paper")
-        assert model.config.input.clip_shape == PAPER_INPUTS[name]
-        maps = torch.empty(2, *PAPER_INPUTS[name])
-    if "stream" in name:
-        maps = maps.transpose(1, 2).flatten(1, 2)
-    stages = model.tower if "stream" in name else model.tower.stages
-    for stage, wanted in zip(stages, PAPER_STAGES[name], strict=True):
-        maps = stage(maps)
-        assert maps.shape[1:] == (*wanted, wanted[-1])
+    assert model.config.input.clip_shape == PAPER_INPUTS[name]
     assert sum(weights.numel() for weights in model.parameters()) == PAPER_PARAMETERS[name]
+
+
+@pytest.mark.parametrize("name", PAPER_STAGES)
+def test_paper_size_has_the_published_stages(name):
+    with torch.device("meta"):
+        model = cnn.build_model(name, classes=101, size="paper")
+        clips = torch.empty(2, *PAPER_INPUTS[name])
+    if "stream" in name:
+        towers = [(model.tower, stacked(clips))]
+    elif "alexnet" in name:
+        towers = [(model.tower, clips)]
+    else:
+        towers = [(tower.stages, look(clips, view)) for view, tower in model.towers.items()]
+    for stages, start in towers:
+        maps = [start]
+        for stage, wanted in zip(stages, PAPER_STAGES[name], strict=True):
+            maps.append(stage(maps[-1]))
+            assert maps[-1].shape[1:] == (*wanted, wanted[-1])
 
 
 def test_two_temporal_streams_have_the_parameters_that_feichtenhofer_2016_prints():
@@ -75,24 +154,25 @@ def test_paper_size_normalises_and_drops_as_published():
     with torch.device("meta"):
         nets = {name: cnn.build_model(name, classes=5, size="paper") for name in NAMES}
     norms = {
-        name: [m for m in net.modules() if isinstance(m, nn.LocalResponseNorm)]
+        name: [m.beta for m in net.modules() if isinstance(m, nn.LocalResponseNorm)]
         for name, net in nets.items()
+        if name in PAPER_STAGES
     }
-    assert {name: [n.beta for n in found] for name, found in norms.items()} == {
-        "single-frame": [0.5, 0.5],
-        "slow-fusion": [0.5, 0.5],
-        "spatial-stream": [0.75, 0.75],
-        "temporal-stream": [0.75],  # the second is left out
+    temporal = [name for name in NAMES if name.startswith("temporal-stream")]
+    assert norms == {
+        **{name: [0.5, 0.5] for name in PAPER_STAGES},
+        **{name: [0.75, 0.75] for name in ("alexnet", "alexnet-video", "spatial-stream")},
+        **{name: [0.75] for name in temporal},  # the second is left out
+        "multires": [0.5] * 4,
     }
     drops = {
-        name: {m.p for m in net.modules() if isinstance(m, nn.Dropout)}
-        for name, net in nets.items()
+        name: {m.p for m in nets[name].modules() if isinstance(m, nn.Dropout)}
+        for name in PAPER_STAGES
     }
-    assert drops["single-frame"] == drops["slow-fusion"] == drops["spatial-stream"] == {0.5}
-    assert drops["temporal-stream"] == {0.9}
-    assert not any(
-        isinstance(m, nn.BatchNorm3d | nn.BatchNorm2d) for m in nets["slow-fusion"].modules()
-    )
+    for name, found in drops.items():
+        assert found == ({0.9} if name in temporal else {0.5})
+    for name in PAPER_STAGES:
+        assert not any(isinstance(m, nn.BatchNorm3d | nn.BatchNorm2d) for m in nets[name].modules())
 
 
 def test_response_norm_is_krizhevskys_formula_with_the_printed_constants(rng):
@@ -111,7 +191,9 @@ def test_slow_fusion_sees_all_ten_frames_and_shares_columns():
     model(clip).square().sum().backward()
     assert (clip.grad.abs().amax((0, 1, 3, 4)) > 0).all()
     with torch.no_grad():  # the first stage of a still clip answers alike at all four times
-        maps = model.tower.stages[0](torch.randn(1, 3, 1, 56, 56).expand(-1, -1, 10, -1, -1))
+        maps = model.towers["frame"].stages[0](
+            torch.randn(1, 3, 1, 56, 56).expand(-1, -1, 10, -1, -1)
+        )
     torch.testing.assert_close(maps[:, :, 0], maps[:, :, 3], rtol=1e-4, atol=1e-5)
 
 
@@ -129,8 +211,8 @@ def test_temporal_stream_stacks_dx_and_dy_of_each_field_side_by_side():
 def test_tiny_network_gives_finite_logits_and_gradients(name):
     model = cnn.build_model(name, classes=4)
     clips = torch.randn(3, *model.config.input.clip_shape)
-    logits = model(clips)
-    assert logits.shape == (3, 4)
+    logits = model(clips)  # (B, K), or (B, heads, K)
+    assert (logits.shape[0], logits.shape[-1]) == (3, 4)
     logits.square().sum().backward()
     for label, weights in model.named_parameters():
         assert weights.grad is not None, label
@@ -144,12 +226,17 @@ def test_tiny_network_learns_two_clips_by_heart(name):
     clips = torch.randn(2, *model.config.input.clip_shape, generator=generator)
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
     for _ in range(30):
-        loss = nn.functional.cross_entropy(model(clips), torch.tensor([0, 1]))
+        loss = nn.functional.cross_entropy(joined(model(clips)), torch.tensor([0, 1]))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    assert model(clips).argmax(1).tolist() == [0, 1]
+    assert joined(model(clips)).argmax(1).tolist() == [0, 1]
     assert loss < 0.2
+
+
+def joined(logits):
+    """The mean of the heads of a network that has several."""
+    return logits.mean(1) if logits.ndim == 3 else logits
 
 
 @pytest.mark.slow
@@ -183,7 +270,7 @@ def test_options_change_the_configuration():
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("slow", {}, "single-frame, slow-fusion, spatial-stream, temporal-stream, got 'slow'"),
+        ("slow", {}, r"one of .*single-frame, .*, got 'slow'"),
         ("slow-fusion", {"size": "huge"}, "size must be one of tiny, paper, got 'huge'"),
         ("slow-fusion", {"colour": 1}, "unknown option 'colour', choose from name"),
         ("slow-fusion", {"input": {"frames": 5}}, "is too small for slow-fusion"),

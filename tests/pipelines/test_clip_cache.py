@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -51,6 +53,31 @@ def test_flow_is_in_pixels_of_the_cached_size(tmp_path, video, movie):
     truth = movie.flow(4)[0, 0, 0] / 2  # half the size, half the displacement
     assert np.median(flow[..., 0]) == pytest.approx(truth, abs=0.06)
     assert np.median(flow[..., 1]) == pytest.approx(0.0, abs=0.06)
+
+
+def test_backward_flow_is_that_of_the_film_run_backwards(tmp_path, video, movie):
+    recipe = replace(recipe_for(tmp_path, (48, 48)), backward=True)
+    clip_cache.run(recipe, [video], workers=1)
+    forward, backward = (
+        dequantise_flow(np.array(open_clips(recipe.folder, video.name, way)), bound=recipe.bound)
+        for way in ("flow", "backward")
+    )
+    assert forward.shape == backward.shape == (9, 48, 48, 2)
+    truth = movie.flow(4)[0, 0, 0] / 2
+    assert np.median(forward[..., 0]) == pytest.approx(truth, abs=0.06)
+    assert np.median(backward[..., 0]) == pytest.approx(-truth, abs=0.06)
+
+
+def test_backward_flow_is_added_where_it_is_missing(tmp_path, video):
+    recipe = recipe_for(tmp_path, (32, 32))
+    clip_cache.run(recipe, [video], workers=1)
+    before = np.array(open_clips(recipe.folder, video.name, "flow"))
+    both = replace(recipe, backward=True)
+    assert recipe.is_cached(video)
+    assert not both.is_cached(video)
+    clip_cache.run(both, [video], workers=1)
+    assert both.is_cached(video)
+    np.testing.assert_array_equal(open_clips(recipe.folder, video.name, "flow"), before)
 
 
 def test_one_frame_has_one_field_of_no_motion(tmp_path, movie):

@@ -92,6 +92,23 @@ def test_two_stream_is_the_average_of_its_streams(found):
     np.testing.assert_allclose(parts[0].video_scores, mean, atol=1e-6)
 
 
+def test_streams_are_fused_by_weights_and_by_a_support_vector_machine(data, recipe, found):
+    more = compare.run(
+        data, replace(recipe, methods="spatial-stream,two-stream-weighted,two-stream-svm")
+    )
+    assert list(more.metrics) == ["spatial-stream", "two-stream-weighted", "two-stream-svm"]
+    methods = found.folder / "methods"
+    parts = {
+        name: Scores.load(methods / name / "scores.npz")
+        for name in ("spatial-stream", "temporal-stream", "two-stream-weighted", "two-stream-svm")
+    }
+    weighted = parts["spatial-stream"].video_scores + 2 * parts["temporal-stream"].video_scores
+    np.testing.assert_allclose(parts["two-stream-weighted"].video_scores, weighted / 3, atol=1e-6)
+    learnt = Scores.load(methods / "spatial-stream" / "folds" / "001" / "training_scores.npz")
+    assert len(learnt.videos) == 8
+    assert not set(learnt.videos) & set(parts["two-stream-svm"].videos)
+
+
 def test_a_second_run_trains_nothing_again(data, recipe, found):
     before = stamps(found.folder)
     again = compare.run(data, recipe)

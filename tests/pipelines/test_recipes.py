@@ -75,15 +75,23 @@ def test_recipes_are_written_as_plain_values():
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_fusion_averages_methods_that_exist_and_are_trained(name):
+def test_a_fusion_joins_methods_that_exist_and_are_trained(name):
     method = METHODS[name]
     assert (method.kind == "fusion") == bool(method.members)
     assert len(set(method.members)) == len(method.members) != 1
     for member in method.members:
         assert METHODS[member].kind != "fusion"
         assert list(METHODS).index(member) < list(METHODS).index(name)
+    assert len(method.weights) in (0, len(method.members))
     seen = {METHODS[member].sees for member in method.members} or {method.sees}
     assert method.sees == (seen.pop() if len(seen) == 1 else "both")
+
+
+def test_every_network_has_a_row():
+    import cnn  # noqa: PLC0415 - seconds, which the other tests here need not wait for
+
+    networks = {name for name, method in METHODS.items() if method.kind == "network"}
+    assert networks == set(cnn.MODELS)
 
 
 def test_one_frame_and_motion_can_be_compared_by_default():
