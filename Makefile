@@ -45,6 +45,7 @@ check: $(VENV)/.dev
 bench: $(VENV)/.runtime
 	@$(BIN)/python benchmarks/bench_flow.py
 	@$(BIN)/python benchmarks/bench_keypoints.py
+	@$(BIN)/python benchmarks/bench_trajectories.py
 	@$(BIN)/python benchmarks/bench_flow_quality.py
 docs: $(VENV)/.docs
 	$(BIN)/sphinx-build -W -b html docs docs/_build

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
 import cv2
-import numba
 import numpy as np
+from machine import SHARED, Call, describe, measure_bandwidth, measure_speed
 from numpy.typing import NDArray
 
 from classicvid.flow import FarnebackFlow, farneback_flow
 from classicvid.image import to_gray
-from classicvid.kernels.simd import LANES
 from classicvid.video import read_frames
 
-ROOT = Path(__file__).resolve().parent.parent
 VIDEO, FIRST_FRAME = "demo.mp4", 40
 SIZES = ((320, 240), (640, 480), (1280, 720), (1920, 1080))
 # Pyramid scale, levels, window, iterations, poly_n, poly_sigma: the defaults of both.
@@ -34,7 +29,6 @@ NUMBERS, OPERATIONS = 5 + 5 + 4 * 5 + 6 * 5 + 4, 170
 # Pixels of all levels, each half as long as the one below, over those of the finest.
 PYRAMID = 1 + 1 / 4 + 1 / 16 + 1 / 64
 
-Call = Callable[[], Any]
 Frames = list[NDArray[np.uint8]]
 
 
@@ -45,10 +39,7 @@ def main() -> None:
     turns = parser.parse_args().turns
     frames, origin = real_frames() or synthetic_frames()
     print(f"{origin}; medians of {turns} runs in turns, both on as many threads")
-    print(
-        f"{processor()}, {os.cpu_count()} cores, {LANES} lanes; OpenCV {cv2.__version__}, numba "
-        f"{numba.__version__}, numpy {np.__version__}, Python {platform.python_version()}"
-    )
+    print(f"{describe()}; wall clock")
     bandwidth, speed = measure_bandwidth(), measure_speed()
     print(f"memory {bandwidth / 1e9:.1f} GB/s, one core {speed / 1e9:.0f} GFLOP/s")
     head = f"{'case':40}{'OpenCV ms':>11}{'ours ms':>10}{'times':>7}{'limit ms':>10}{'of it':>7}"
@@ -134,38 +125,9 @@ def race(theirs: Call, ours: Call, turns: int) -> tuple[float, float]:
     return 1e3 * median(seconds[0]), 1e3 * median(seconds[1])
 
 
-def measure_bandwidth() -> float:
-    """Return the bytes a second that one core reads from memory."""
-    numbers = np.ones(2**25, np.float32)
-    return numbers.nbytes / min(timed(numbers.sum) for _ in range(5))
-
-
-def measure_speed() -> float:
-    """Return the floating-point operations a second of one core, as a product of matrices shows."""
-    cv2.setNumThreads(1)
-    square = np.ones((768, 768), np.float32)
-    return 2 * 768**3 / min(timed(lambda: cv2.gemm(square, square, 1, None, 0)) for _ in range(5))
-
-
-def timed(call: Call) -> float:
-    """Return the seconds that a call takes."""
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
-def processor() -> str:
-    """Return the name of the processor."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
 def real_frames() -> tuple[Frames, str] | None:
     """Return two gray frames of the shared data, if they are there."""
-    data = Path(os.environ.get("CLASSICVID_SHARED_DATA", ROOT.parent / "shared" / "data"))
-    path = data / "corpus" / "good" / VIDEO
+    path = SHARED / "corpus" / "good" / VIDEO
     if not path.is_file():
         return None
     frames = read_frames(path, start=FIRST_FRAME, stop=FIRST_FRAME + 2)

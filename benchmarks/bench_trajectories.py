@@ -8,25 +8,21 @@ the program nor SURF, which it needs, comes with a package.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
 import cv2
-import numba
 import numpy as np
+from machine import SHARED, describe
 from numpy.typing import NDArray
 
 from classicvid.camera import CameraMotion
 from classicvid.image import to_gray
-from classicvid.kernels.simd import LANES
 from classicvid.trajectories import DenseTrajectories
 from classicvid.video import iter_frames
 
-ROOT = Path(__file__).resolve().parent.parent
 VIDEOS = ("v_ApplyEyeMakeup_g01_c01.avi", "v_BaseballPitch_g01_c01.avi", "realshort.mp4")
 KINDS = {"dense": None, "improved, ORB": "orb", "improved, SIFT": "sift"}
 AUTHORS = {"dense": 2.6, "improved, ORB": 4.5, "improved, SIFT": 4.5}
@@ -42,10 +38,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=120, help="frames of each video (120)")
     most = parser.parse_args().frames
     cv2.setNumThreads(1)
-    print(
-        f"{processor()}, {LANES} lanes, one thread; OpenCV {cv2.__version__}, numba "
-        f"{numba.__version__}, Python {platform.python_version()}"
-    )
+    print(f"{describe()}; wall clock, one thread")
     print(
         f"{'case':48}{'flow ms':>9}{'ours ms':>9}{'ratio':>7}{'authors':>9}{'tracks':>8}{'rows':>8}"
     )
@@ -87,20 +80,11 @@ def race(path: Path, extractor: DenseTrajectories, most: int) -> tuple[float, fl
 
 def videos() -> list[Path]:
     """Return real videos of 320 x 240 pixels of the shared data, or none."""
-    data = Path(os.environ.get("CLASSICVID_SHARED_DATA", ROOT.parent / "shared" / "data"))
-    found = [data / "corpus" / "good" / name for name in VIDEOS]
+    found = [SHARED / "corpus" / "good" / name for name in VIDEOS]
     if not all(path.is_file() for path in found):
-        print(f"needs the shared real data: {data} is absent (CLASSICVID_SHARED_DATA)")
+        print(f"needs the shared real data: {SHARED} is absent (CLASSICVID_SHARED_DATA)")
         return []
     return found
-
-
-def processor() -> str:
-    """Return the name of the processor."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":
