@@ -11,4 +11,5 @@ napoleon_google_docstring = False
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 myst_heading_anchors = 3
-suppress_warnings = ["myst.xref_missing"]
+# The word "arrays" in a docstring is no reference to an attribute of that name.
+suppress_warnings = ["myst.xref_missing", "ref.python"]
