@@ -47,5 +47,6 @@ bench: $(VENV)/.runtime
 	@$(BIN)/python benchmarks/bench_keypoints.py
 	@$(BIN)/python benchmarks/bench_trajectories.py
 	@$(BIN)/python benchmarks/bench_flow_quality.py
+	@$(BIN)/python benchmarks/bench_networks.py
 docs: $(VENV)/.docs
 	$(BIN)/sphinx-build -W -b html docs docs/_build

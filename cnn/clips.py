@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from classicvid.checks import check_number, check_whole
-from cnn.models.layers import InputSpec
+from cnn.inputs import InputSpec
 from cnn.normalisation import normalise_clips
 
 ZERO_MOTION = 128  # the code that quantise_flow gives to a displacement of 0
@@ -129,10 +129,12 @@ class ClipSource:
             message = f"the network wants {wanted}, the videos hold {found}"
             raise ValueError(message)
         for name, video in zip(self.names, self.videos, strict=True):
-            if min(video.shape[1:3]) < spec.crop:
+            height, width = spec.clip_shape[2:]
+            if video.shape[1] < height or video.shape[2] < width:
+                crop = f"{height}x{width}" if spec.crop_width else f"{height}"
                 message = (
                     f"video {name} is {video.shape[1]}x{video.shape[2]}, smaller than the crop of "
-                    f"{spec.crop}: cache it at {spec.cache_size[0]}x{spec.cache_size[1]}"
+                    f"{crop}: cache it at {spec.cache_size[0]}x{spec.cache_size[1]}"
                 )
                 raise ValueError(message)
 

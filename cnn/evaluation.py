@@ -73,9 +73,11 @@ def evaluation_defaults(name: str, *, size: str, **changes: Any) -> EvaluationCo
     -----
     Karpathy et al. 2014 pass 20 random clips four times each, "with different crops and flips";
     ours are spread evenly, so that a score can be repeated, and the four are two opposite corners
-    and their mirror images. Simonyan and Zisserman 2014 pass 25 frames with ten crops each.
-    Krizhevsky et al. 2012 pass ten crops of an image; for AlexNet we take as many frames as the
-    latter.
+    and their mirror images. Simonyan and Zisserman 2014 pass 25 frames with ten crops each, and
+    Ballas et al. 2016 follow them. Krizhevsky et al. 2012 pass ten crops of an image; for AlexNet
+    we take as many frames as the former. C3D and the residual networks pass 10 clips, centre
+    crop. LRCN passes a clip every 8 frames, ten crops each; ours passes 20, about as many as the
+    videos of UCF-101 have. For the others, whose papers test whole sequences, we take 10 clips.
     """
     check_choice("size", size, ("tiny", "paper"))
     check_choice("the name of a network", name, tuple(_PAPER))
@@ -153,7 +155,9 @@ def _softmax(
 _KARPATHY: dict[str, Any] = {"clips_per_video": 20, "views": "four"}
 _TWO_STREAM: dict[str, Any] = {"clips_per_video": 25, "views": "ten"}
 _ALEXNET: dict[str, Any] = {"clips_per_video": 25, "views": "ten"}
-_PAPER = {
+_CENTRE: dict[str, Any] = {"clips_per_video": 10}
+_LRCN: dict[str, Any] = {"clips_per_video": 20, "views": "ten"}
+_PAPER: dict[str, dict[str, Any]] = {
     "alexnet": _ALEXNET,
     "alexnet-video": _ALEXNET,
     "single-frame": _KARPATHY,
@@ -171,4 +175,17 @@ _PAPER = {
     "two-stream-3d": _TWO_STREAM,
     "spatial-backbone": _TWO_STREAM,
     "temporal-backbone": _TWO_STREAM,
+    "ji-3d": _CENTRE,
+    "c3d": _CENTRE,
+    "r3d-18": _CENTRE,
+    "mc3-18": _CENTRE,
+    "r2plus1d-18": _CENTRE,
+    "cnn3d-lstm": _CENTRE,
+    "lrcn": _LRCN,
+    "lrcn-flow": _LRCN,
+    "conv-pooling": _CENTRE,
+    "deep-lstm": _CENTRE,
+    "gru-rcn": _TWO_STREAM,
+    "gru-rcn-stacked": _TWO_STREAM,
+    "gru-rcn-bidirectional": _TWO_STREAM,
 }

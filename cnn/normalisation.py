@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from cnn.models.layers import InputSpec
+from cnn.inputs import InputSpec
 
 
 def normalise_clips(

@@ -112,6 +112,12 @@ def training_defaults(name: str, *, size: str, **changes: Any) -> TrainingConfig
     the clips, which is left to ``flip=True``; the jitter of colours in the latter is left out.
     Feichtenhofer et al. 2016 lower the learning rate by tenths and print no length; ours is that
     of Karpathy et al. AlexNet's settings are those of Caffe's for ImageNet.
+
+    C3D is trained as on UCF-101 from scratch, with the weight decay of the released solver (its
+    schedule on Sports-1M halves the rate every 150,000 of 1.9 million steps); the residual
+    networks as on Kinetics; LRCN as released. Ballas et al. 2016 print batch and optimiser, but
+    no learning rate; Ji et al., Baccouche et al. and Ng et al. nothing that one could repeat, so
+    that ours are made up.
     """
     check_choice("size", size, ("tiny", "paper"))
     check_choice("the name of a network", name, tuple(_PAPER))
@@ -193,6 +199,44 @@ _STREAM_FUSION: dict[str, Any] = {
     "schedule": "steps",
     "milestones": (0.625, 0.875),
 }
+_C3D: dict[str, Any] = {
+    "epochs": 16,
+    "batch_size": 30,
+    "optimiser": "sgd",
+    "learning_rate": 3e-3,
+    "weight_decay": 5e-3,
+    "schedule": "steps",
+    "milestones": (0.25, 0.5, 0.75),
+}
+_RESIDUAL: dict[str, Any] = {
+    "epochs": 45,
+    "batch_size": 32,
+    "optimiser": "sgd",
+    "learning_rate": 1e-2,
+    "weight_decay": 1e-4,
+    "schedule": "steps",
+    "milestones": (10 / 45, 20 / 45, 30 / 45, 40 / 45),
+}
+_LRCN: dict[str, Any] = {
+    "steps": 30_000,
+    "batch_size": 24,
+    "optimiser": "sgd",
+    "learning_rate": 1e-3,
+    "weight_decay": 5e-3,
+    "schedule": "steps",
+    "milestones": (1 / 3, 2 / 3),
+    "gradient_clip": 5.0,
+}
+_LRCN_FLOW = {**_LRCN, "steps": 70_000, "milestones": (2 / 7, 4 / 7, 6 / 7), "gradient_clip": 15.0}
+_GRU_RCN: dict[str, Any] = {
+    "epochs": 50,
+    "batch_size": 64,
+    "learning_rate": 1e-4,
+    "weight_decay": 0.0,
+    "gradient_clip": 5.0,
+}
+# Networks whose papers print no settings.
+_UNPRINTED: dict[str, Any] = {"epochs": 50, "learning_rate": 1e-3, "gradient_clip": 5.0}
 _PAPER = {
     "alexnet": _ALEXNET,
     "alexnet-video": _ALEXNET,
@@ -211,6 +255,26 @@ _PAPER = {
     "two-stream-3d": _STREAM_FUSION,
     "spatial-backbone": _TWO_STREAM,
     "temporal-backbone": _TWO_STREAM,
+    "ji-3d": _UNPRINTED,
+    "c3d": _C3D,
+    "r3d-18": _RESIDUAL,
+    "mc3-18": _RESIDUAL,
+    "r2plus1d-18": _RESIDUAL,
+    "cnn3d-lstm": _UNPRINTED,
+    "lrcn": _LRCN,
+    "lrcn-flow": _LRCN_FLOW,
+    "conv-pooling": _UNPRINTED,
+    "deep-lstm": _UNPRINTED,
+    "gru-rcn": _GRU_RCN,
+    "gru-rcn-stacked": _GRU_RCN,
+    "gru-rcn-bidirectional": _GRU_RCN,
+}
+_TINY_LSTM: dict[str, Any] = {"steps": 300, "learning_rate": 2e-3, "gradient_clip": 1.0}
+_TINY_GRU: dict[str, Any] = {
+    "steps": 300,
+    "batch_size": 16,
+    "learning_rate": 6e-3,
+    "gradient_clip": 1.0,
 }
 _TINY: dict[str, dict[str, Any]] = {
     "alexnet": {"steps": 400, "batch_size": 64},
@@ -230,4 +294,17 @@ _TINY: dict[str, dict[str, Any]] = {
     "two-stream-3d": {"steps": 150},
     "spatial-backbone": {"steps": 200},
     "temporal-backbone": {"steps": 200},
+    "ji-3d": {"steps": 80},
+    "c3d": {"steps": 120},
+    "r3d-18": {"steps": 160},
+    "mc3-18": {"steps": 160},
+    "r2plus1d-18": {"steps": 160, "learning_rate": 6e-3},
+    "cnn3d-lstm": {"steps": 120, "batch_size": 16, "learning_rate": 2e-3, "gradient_clip": 1.0},
+    "lrcn": _TINY_LSTM,
+    "lrcn-flow": {"steps": 150, "gradient_clip": 1.0},
+    "conv-pooling": {"steps": 100},
+    "deep-lstm": _TINY_LSTM,
+    "gru-rcn": _TINY_GRU,
+    "gru-rcn-stacked": _TINY_GRU,
+    "gru-rcn-bidirectional": _TINY_GRU,
 }

@@ -21,6 +21,7 @@ from cnn.clips import ClipSource, clips_on, random_positions
 from cnn.devices import Share, choose_precision, joined, lowered
 from cnn.models import Network
 from cnn.settings import TrainingConfig, learning_rate_at, round_length, step_count
+from cnn.votes import vote_loss
 
 LOG_FILE = "log.jsonl"
 
@@ -179,11 +180,10 @@ class _Training:
             lowered(self.precision, device),
         ):
             logits = network(clips)
-        # (B, K) -> (B, 1, K); of a network with several heads, (B, heads, K), the mean of losses.
-        heads = logits.float().view(len(labels), -1, logits.shape[-1])
-        loss = nn.functional.cross_entropy(
-            heads.transpose(1, 2),
-            labels[:, None].expand(heads.shape[:2]),
+        loss = vote_loss(
+            logits,
+            labels,
+            weights=getattr(self.model, "vote_weights", None),
             label_smoothing=self.config.label_smoothing,
         )
         self.optimiser.zero_grad(set_to_none=True)
@@ -191,7 +191,9 @@ class _Training:
         if self.config.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
         self.optimiser.step()
-        return loss.detach(), (heads.detach().mean(1).argmax(1) == labels).float().mean()
+        # The network made one prediction of a clip, (B, K), or several, (B, P, K).
+        hits = logits.detach().argmax(-1).movedim(0, -1) == labels
+        return loss.detach(), hits.float().mean()
 
     def _batch(self, step: int) -> tuple[Tensor, Tensor]:
         size, device = self.config.batch_size, self.share.device

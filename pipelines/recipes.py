@@ -41,7 +41,7 @@ class Method:
 _STREAMS = ("spatial-stream", "temporal-stream")
 
 # Classical methods first, then in the order of the Sports-1M table of Karpathy et al. 2014, then
-# the two streams.
+# the two streams, networks in space and time, and recurrent ones.
 METHODS: dict[str, Method] = {
     "feature-histograms": Method("histograms", "both", "after Karpathy et al. 2014, section 5.1"),
     "cuboids-bof": Method("encoding", "both", "Dollár et al. 2005; Wang et al. 2009"),
@@ -84,6 +84,20 @@ METHODS: dict[str, Method] = {
     "two-stream-3d": Method("network", "both", "Feichtenhofer et al. 2016"),
     "spatial-backbone": Method("network", "appearance", "torchvision; Wang et al. 2016"),
     "temporal-backbone": Method("network", "motion", "torchvision; Wang et al. 2016"),
+    "ji-3d": Method("network", "both", "Ji et al. 2013"),
+    "c3d": Method("network", "both", "Tran et al. 2015"),
+    "r3d-18": Method("network", "both", "Tran et al. 2018"),
+    "mc3-18": Method("network", "both", "Tran et al. 2018"),
+    "r2plus1d-18": Method("network", "both", "Tran et al. 2018"),
+    "cnn3d-lstm": Method("network", "both", "Baccouche et al. 2011"),
+    "lrcn": Method("network", "both", "Donahue et al. 2015"),
+    "lrcn-flow": Method("network", "motion", "Donahue et al. 2015"),
+    # It looks at many frames, but each by itself, and forgets their order.
+    "conv-pooling": Method("network", "appearance", "Ng et al. 2015"),
+    "deep-lstm": Method("network", "both", "Ng et al. 2015"),
+    "gru-rcn": Method("network", "both", "Ballas et al. 2016"),
+    "gru-rcn-stacked": Method("network", "both", "Ballas et al. 2016"),
+    "gru-rcn-bidirectional": Method("network", "both", "Ballas et al. 2016"),
 }
 
 

@@ -8,12 +8,23 @@ from typing import Any, TypeAlias
 import torch
 
 from classicvid.checks import check_choice
+from cnn.inputs import InputSpec
+from cnn.models.baccouche import BaccoucheConfig, BaccoucheNet, cnn3d_lstm
 from cnn.models.backbones import (
     BackboneConfig,
     BackboneNet,
     spatial_backbone,
     temporal_backbone,
 )
+from cnn.models.ballas import (
+    GruRcn,
+    GruRcnConfig,
+    gru_rcn,
+    gru_rcn_bidirectional,
+    gru_rcn_stacked,
+)
+from cnn.models.donahue import Lrcn, LrcnConfig, lrcn, lrcn_flow
+from cnn.models.ji import JiConfig, JiNet, ji_3d
 from cnn.models.karpathy import (
     FusionConfig,
     FusionNet,
@@ -26,13 +37,16 @@ from cnn.models.karpathy import (
     slow_fusion,
 )
 from cnn.models.krizhevsky import AlexNet, AlexNetConfig, alexnet, alexnet_video
-from cnn.models.layers import SIZES, InputSpec
+from cnn.models.layers import SIZES
+from cnn.models.ng import SnippetsConfig, SnippetsNet, conv_pooling, deep_lstm
+from cnn.models.resnet3d import ResNet3d, ResNet3dConfig, mc3_18, r2plus1d_18, r3d_18
 from cnn.models.stream_fusion import (
     StreamFusionConfig,
     StreamFusionNet,
     two_stream_3d,
     two_stream_conv,
 )
+from cnn.models.tran import C3D, C3DConfig, c3d
 from cnn.models.two_stream import (
     StreamConfig,
     StreamNet,
@@ -43,16 +57,30 @@ from cnn.models.two_stream import (
 )
 
 __all__ = [
+    "C3D",
     "MODELS",
     "SIZES",
     "AlexNet",
     "AlexNetConfig",
+    "BaccoucheConfig",
+    "BaccoucheNet",
     "BackboneConfig",
     "BackboneNet",
+    "C3DConfig",
     "FusionConfig",
     "FusionNet",
+    "GruRcn",
+    "GruRcnConfig",
     "InputSpec",
+    "JiConfig",
+    "JiNet",
+    "Lrcn",
+    "LrcnConfig",
     "Network",
+    "ResNet3d",
+    "ResNet3dConfig",
+    "SnippetsConfig",
+    "SnippetsNet",
     "StreamConfig",
     "StreamFusionConfig",
     "StreamFusionNet",
@@ -61,7 +89,20 @@ __all__ = [
     "input_spec",
 ]
 
-Network: TypeAlias = AlexNet | FusionNet | StreamNet | StreamFusionNet | BackboneNet
+Network: TypeAlias = (
+    AlexNet
+    | FusionNet
+    | StreamNet
+    | StreamFusionNet
+    | BackboneNet
+    | JiNet
+    | C3D
+    | ResNet3d
+    | BaccoucheNet
+    | Lrcn
+    | SnippetsNet
+    | GruRcn
+)
 
 MODELS: dict[str, Callable[..., Network]] = {
     "alexnet": alexnet,
@@ -81,6 +122,19 @@ MODELS: dict[str, Callable[..., Network]] = {
     "two-stream-3d": two_stream_3d,
     "spatial-backbone": spatial_backbone,
     "temporal-backbone": temporal_backbone,
+    "ji-3d": ji_3d,
+    "c3d": c3d,
+    "r3d-18": r3d_18,
+    "mc3-18": mc3_18,
+    "r2plus1d-18": r2plus1d_18,
+    "cnn3d-lstm": cnn3d_lstm,
+    "lrcn": lrcn,
+    "lrcn-flow": lrcn_flow,
+    "conv-pooling": conv_pooling,
+    "deep-lstm": deep_lstm,
+    "gru-rcn": gru_rcn,
+    "gru-rcn-stacked": gru_rcn_stacked,
+    "gru-rcn-bidirectional": gru_rcn_bidirectional,
 }
 
 
@@ -108,7 +162,8 @@ def build_model(
     -------
     Network
         A torch module that takes clips (B, C, T, H, W) float32 as its ``config.input`` (an
-        :class:`InputSpec`) says, and returns logits (B, K).
+        :class:`InputSpec`) says, and returns logits (B, K); in training mode one row a
+        prediction, (B, P, K), where the network makes several of a clip.
 
     Raises
     ------

@@ -18,7 +18,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from classicvid.checks import check_choice, check_whole
-from cnn.models.layers import SIZES, InputSpec, check_clips, configure, stacked
+from cnn.inputs import InputSpec, check_clips
+from cnn.models.layers import SIZES, configure, stacked
 
 # Mean of ImageNet as torchvision's networks were trained, and the mean of its three deviations.
 IMAGENET_MEAN, IMAGENET_DEVIATION = (123.675, 116.28, 103.53), 57.57
@@ -57,7 +58,7 @@ class BackboneNet(nn.Module):
         channels = spec.channels * spec.frames
         with torch.device("meta"):
             sketch = _image_network(config.backbone, channels, config.classes)
-        _check_runs(sketch, (channels, spec.crop, spec.crop), config)
+        _check_runs(sketch, (channels, *spec.clip_shape[2:]), config)
         self.backbone = _image_network(config.backbone, channels, config.classes)
 
     def forward(self, clips: Tensor) -> Tensor:

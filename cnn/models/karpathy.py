@@ -25,10 +25,9 @@ import torch
 from torch import Tensor, nn
 
 from classicvid.checks import check_choice, check_whole
+from cnn.inputs import InputSpec, check_clips
 from cnn.models.layers import (
     SIZES,
-    InputSpec,
-    check_clips,
     classifier,
     configure,
     convolution_stage,
@@ -88,11 +87,11 @@ class FusionNet(nn.Module):
         self.config = config
         with torch.device("meta"):
             sketch = nn.ModuleDict({view: Tower(config) for view in config.views})
-        channels, frames, side, _ = config.input.clip_shape
+        channels, frames, *sides = config.input.clip_shape
         features = 0
         for view, tower in sketch.items():
-            shape = (channels, frames, *(2 * (side if view == "frame" else side // 2,)))
-            features += feature_count(tower, shape, name=config.name)
+            seen = sides if view == "frame" else [side // 2 for side in sides]
+            features += feature_count(tower, (channels, frames, *seen), name=config.name)
         self.towers = nn.ModuleDict({view: Tower(config) for view in config.views})
         self.classifier = classifier(
             features, hidden=config.hidden, classes=config.classes, dropout=config.dropout
@@ -147,9 +146,9 @@ def look(clips: Tensor, view: str) -> Tensor:
     if view == "context":
         return nn.functional.avg_pool3d(clips, (1, 2, 2))
     if view == "fovea":
-        side = clips.shape[-1] // 2
-        first = (clips.shape[-1] - side) // 2
-        return clips[..., first : first + side, first : first + side]
+        height, width = clips.shape[-2] // 2, clips.shape[-1] // 2
+        top, left = (clips.shape[-2] - height) // 2, (clips.shape[-1] - width) // 2
+        return clips[..., top : top + height, left : left + width]
     return clips
 
 

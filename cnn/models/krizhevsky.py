@@ -15,10 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from classicvid.checks import check_choice, check_whole
+from cnn.inputs import InputSpec, check_clips
 from cnn.models.layers import (
     SIZES,
-    InputSpec,
-    check_clips,
     classifier,
     configure,
     convolution_stage,

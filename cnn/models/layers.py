@@ -1,109 +1,17 @@
-"""Parts shared by the networks: what a network wants to be fed, and its recurring layers."""
+"""Sizes go in, layers come out: the parts that several networks share."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, Literal, TypeVar
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from classicvid.checks import check_choice, check_number, check_whole
-
 Config = TypeVar("Config")
 
 SIZES = ("tiny", "paper")
-
-_STACKINGS = ("fields", "trajectories", "both-ways")
-_NORMALISATIONS = {
-    "rgb": ("constant", "clip"),
-    "flow": ("field", "none"),
-    "both": ("constant+field", "constant+none", "clip+field", "clip+none"),
-}
-
-
-@dataclass(frozen=True)
-class InputSpec:
-    """What a network wants to be fed, so that a pipeline knows what to cache.
-
-    Parameters
-    ----------
-    modality : {"rgb", "flow", "both"}
-        Frames, optical flow fields between neighbouring frames, or frames with the field from each
-        to the next beside them, in five channels.
-    frames : int
-        Frames of a clip (flow: fields).
-    frame_step : int
-        Distance between two frames of a clip, in frames of the video.
-    cache_size : tuple of int
-        (height, width) in pixels to which every video is resized once, before training.
-    crop : int
-        Side in pixels of the square cut from a cached frame.
-    normalisation : {"constant", "clip", "field", "none", "constant+field", ...}
-        Frames: subtract ``mean`` ("constant"), or the mean of the clip, then divide by its
-        standard deviation ("clip": brightness and contrast of a video carry no meaning, hue
-        stays). Flow: subtract from each field its mean vector ("field", which removes the
-        camera's translation), or leave the displacements as they are ("none"). Both: one of the
-        frames', a plus sign, one of the flow's.
-    mean : tuple of float
-        Grey level(s) from 0 to 255 to subtract, one for all channels or one a channel.
-    scale : float
-        What to divide by: grey levels, or pixels per frame step for flow.
-    stacking : {"fields", "trajectories", "both-ways"}
-        Flow: each field at the pixel itself; each field where the fields before it have carried
-        the pixel; or half of the fields forwards from the middle frame of the clip and half of
-        them backwards (Simonyan and Zisserman 2014, section 3.1).
-    """
-
-    modality: Literal["rgb", "flow", "both"] = "rgb"
-    frames: int = 1
-    frame_step: int = 1
-    cache_size: tuple[int, int] = (200, 200)
-    crop: int = 170
-    normalisation: str = "constant"
-    mean: tuple[float, ...] = (117.0,)
-    scale: float = 1.0
-    stacking: Literal["fields", "trajectories", "both-ways"] = "fields"
-
-    def __post_init__(self) -> None:
-        check_choice("modality", self.modality, tuple(_NORMALISATIONS))
-        for name in ("frames", "frame_step", "crop"):
-            check_whole(name, getattr(self, name), low=1)
-        check_whole("crop", self.crop, low=1, high=min(self.cache_size))
-        kinds = _NORMALISATIONS[self.modality]
-        check_choice(f"normalisation of {self.modality}", self.normalisation, kinds)
-        check_number("scale", self.scale, low=0.0, exclusive=True)
-        if len(self.mean) not in (1, 3):
-            message = f"mean must hold 1 or 3 grey levels, got {len(self.mean)}"
-            raise ValueError(message)
-        stackings = _STACKINGS if self.modality == "flow" else _STACKINGS[:1]
-        check_choice(f"stacking of {self.modality}", self.stacking, stackings)
-        if self.stacking == "both-ways" and self.frames % 2:
-            message = f"frames must be even to be stacked both ways, got {self.frames}"
-            raise ValueError(message)
-
-    @property
-    def channels(self) -> int:
-        """Channels of one frame (3), of one flow field (2), or of both (5)."""
-        return {"rgb": 3, "flow": 2, "both": 5}[self.modality]
-
-    @property
-    def arrays(self) -> tuple[str, ...]:
-        """What has to be cached of each video: "rgb", "flow", "backward" (flow, to the past)."""
-        if self.modality == "both":
-            return "rgb", "flow"
-        return ("flow", "backward") if self.stacking == "both-ways" else (self.modality,)
-
-    @property
-    def span(self) -> int:
-        """Frames of the video from the first to the last frame of a clip, both counted."""
-        return (self.frames - 1) * self.frame_step + 1
-
-    @property
-    def clip_shape(self) -> tuple[int, int, int, int]:
-        """(C, T, H, W) of one clip."""
-        return self.channels, self.frames, self.crop, self.crop
 
 
 def configure(default: Config, changes: Mapping[str, Any]) -> Config:
@@ -127,8 +35,13 @@ def configure(default: Config, changes: Mapping[str, Any]) -> Config:
         if is_dataclass(current) and isinstance(value, Mapping):
             values[name] = configure(current, value)
         else:
-            values[name] = tuple(value) if isinstance(value, list) else value
+            values[name] = _as_tuple(value)
     return replace(default, **values)  # type: ignore[type-var]
+
+
+def _as_tuple(value: Any) -> Any:
+    """Return a list, and lists in it, as tuples."""
+    return tuple(_as_tuple(part) for part in value) if isinstance(value, list) else value
 
 
 def response_norm(
@@ -262,15 +175,90 @@ def initialise(network: nn.Module) -> None:
     nn.init.normal_(last.weight, std=0.01)
 
 
-def check_clips(clips: Tensor, spec: InputSpec) -> None:
-    """Check the shape of a batch at the door of a network.
+def by_frame(tower: nn.Module, clips: Tensor) -> Tensor:
+    """Apply a tower of images to every frame: (B, C, T, H, W) -> (B, T, ...)."""
+    frames = clips.transpose(1, 2).flatten(0, 1)  # (B, C, T, H, W) -> (B * T, C, H, W)
+    return tower(frames).unflatten(0, (clips.shape[0], clips.shape[2]))
 
-    Raises
-    ------
-    ValueError
-        If the clips are not (B, C, T, H, W) as ``spec`` wants them.
+
+def image_tower(
+    widths: Sequence[int], kernels: Sequence[int], *, batch_norm: bool = True
+) -> nn.Sequential:
+    """Stages of convolution, batch normalisation, ReLU and 2x2 pooling that rounds up.
+
+    The backbone of the tiny networks that look at one frame at a time. The first convolution has
+    stride 2 and no pooling after it, so that each stage halves the image once.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Channels of the image, then filters of each stage.
+    kernels : sequence of int
+        Side of each stage's filters, pixels.
+    batch_norm : bool
+        Normalise after each convolution.
     """
-    if clips.ndim != 5 or tuple(clips.shape[1:]) != spec.clip_shape:
-        wanted = ", ".join(str(length) for length in spec.clip_shape)
-        message = f"clips must be (B, {wanted}), got {tuple(clips.shape)}"
-        raise ValueError(message)
+    tower = nn.Sequential()
+    for i, kernel in enumerate(kernels):
+        convolution = nn.Conv2d(
+            widths[i], widths[i + 1], kernel, stride=1 if i else 2, padding=kernel // 2
+        )
+        pool = nn.MaxPool2d(2, ceil_mode=True) if i else None
+        tower.append(convolution_stage(convolution, batch_norm=batch_norm, pool=pool))
+    return tower
+
+
+def to_luminance(clips: Tensor) -> Tensor:
+    """Weigh red, green and blue as Rec. 601 does: (B, 3, T, H, W) -> (B, 1, T, H, W)."""
+    weights = clips.new_tensor([0.299, 0.587, 0.114])
+    return (clips * weights.view(1, 3, 1, 1, 1)).sum(1, keepdim=True)
+
+
+class Subsampling(nn.Module):
+    """Mean over non-overlapping windows, times a coefficient, plus a bias, tanh, map by map.
+
+    Parameters
+    ----------
+    maps : int
+        Maps, each with its own coefficient and bias.
+    side : int
+        Side of the window in pixels; time is left alone.
+
+    References
+    ----------
+    LeCun, Bottou, Bengio, Haffner, Gradient-based learning applied to document recognition,
+    Proceedings of the IEEE 1998, section II.B.
+    """
+
+    def __init__(self, maps: int, side: int) -> None:
+        super().__init__()
+        self.side = side
+        self.coefficient = nn.Parameter(torch.ones(maps))
+        self.bias = nn.Parameter(torch.zeros(maps))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return maps (B, maps, ..., H / side, W / side) of maps (B, maps, ..., H, W)."""
+        shape = maps.shape
+        flat = maps.flatten(0, -3)[:, None]  # one image a map and moment
+        means = nn.functional.avg_pool2d(flat, self.side)
+        means = means.view(*shape[:-2], *means.shape[-2:])
+        per_map = (1, -1, *[1] * (means.ndim - 2))
+        return torch.tanh(means * self.coefficient.view(per_map) + self.bias.view(per_map))
+
+
+def open_forget_gates(lstm: nn.LSTM) -> None:
+    """Draw an LSTM's weights orthogonal, and set the biases of its forget gates to 1.
+
+    References
+    ----------
+    Gers, Schmidhuber, Cummins, Learning to forget, Neural Computation 2000. Jozefowicz, Zaremba,
+    Sutskever, An empirical exploration of recurrent network architectures, ICML 2015.
+    """
+    for name, values in lstm.named_parameters():
+        if name.startswith("weight"):
+            nn.init.orthogonal_(values)
+        else:
+            nn.init.zeros_(values)
+            if name.startswith("bias_ih"):
+                cells = lstm.hidden_size
+                nn.init.ones_(values.data[cells : 2 * cells])  # input, forget, cell, output

@@ -19,10 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from classicvid.checks import check_choice, check_whole
+from cnn.inputs import InputSpec, check_clips
 from cnn.models.layers import (
     SIZES,
-    InputSpec,
-    check_clips,
     classifier,
     configure,
     feature_count,
@@ -99,10 +98,9 @@ class StreamFusionNet(nn.Module):
     def __init__(self, config: StreamFusionConfig) -> None:
         super().__init__()
         self.config = config
-        side = config.input.crop
         with torch.device("meta"):
             sketch = nn.Sequential(_tower(config, 3), _pool(config, chunks=None))
-        features = feature_count(sketch, (3, side, side), name=config.name)
+        features = feature_count(sketch, (3, *config.input.clip_shape[2:]), name=config.name)
         fused = 2 * features if config.operator == "concat" else features
         self.spatial = _tower(config, 3)
         self.temporal = _tower(config, 2 * config.flow_fields)

@@ -19,10 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from classicvid.checks import check_choice, check_whole
+from cnn.inputs import InputSpec, check_clips
 from cnn.models.layers import (
     SIZES,
-    InputSpec,
-    check_clips,
     classifier,
     configure,
     feature_count,
@@ -70,7 +69,7 @@ class StreamNet(nn.Module):
         spec = config.input
         with torch.device("meta"):
             sketch = _tower(config)
-        shape = (spec.channels * spec.frames, spec.crop, spec.crop)
+        shape = (spec.channels * spec.frames, *spec.clip_shape[2:])
         features = feature_count(sketch, shape, name=config.name)
         self.tower = _tower(config)
         self.classifier = classifier(

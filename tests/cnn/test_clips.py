@@ -213,3 +213,14 @@ def test_videos_that_do_not_fit_the_network_are_refused():
 
 def quantise_flow_all(flow):
     return np.stack([quantise_flow(field) for field in flow])
+
+
+def test_crop_may_be_no_square():
+    spec = cnn.InputSpec("rgb", 4, cache_size=(10, 12), crop=9, crop_width=5)
+    clip = read_clips(source_of(numbered(9)), spec, one(top=1.0, left=1.0))[0]
+    assert clip.shape == (4, 9, 5, 3)
+    assert (clip[0, 0, 0, 1], clip[0, 0, 0, 2]) == (1, 7)
+    with pytest.raises(ValueError, match="video v0 is 7x12, smaller than the crop of 9x5"):
+        source_of(numbered(5, height=7)).check_fits(spec)
+    with pytest.raises(ValueError, match="crop_width must be from 1 to 12, got 13"):
+        cnn.InputSpec(cache_size=(10, 12), crop=9, crop_width=13)

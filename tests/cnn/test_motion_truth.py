@@ -27,6 +27,10 @@ SEE_MOTION = [
     "two-stream-conv",
     "two-stream-3d",
     "temporal-backbone",
+    "lrcn-flow",
+    "c3d",
+    "cnn3d-lstm",
+    "mc3-18",
 ]
 SEE_FRAMES = ["alexnet", "single-frame", "multires", "fovea-only", "context-only"]
 OPPOSITES = {"left": "right", "right": "left", "up": "down", "down": "up"}
