@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any
 
 from numba import njit, types
 from numba.core.caching import FunctionCache
-from numba.extending import overload
+from numba.extending import overload, register_jitable
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -44,8 +45,30 @@ def kernel_fused(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a formula on vectors, `kernel_fused`, into each kernel that calls it."""
-    return _compile(function, fastmath={"contract", "nsz"}, forceinline=True)
+    """Compile a formula on vectors, fused as in `kernel_fused`, into each kernel that calls it."""
+    return _link(function, fastmath={"contract", "nsz"}, forceinline=True)
+
+
+def inlined_unfused(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a step into each kernel that calls it, and anew for constants that a call passes.
+
+    The compiler unrolls loops whose ends are known in this way.
+    """
+    return _link(function, forceinline=True)
+
+
+def part(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a step that only kernels call, once, and link it to each of them.
+
+    Such a step has no door to Python, which would take as long to compile as a short step itself;
+    called from Python, it is run by Python.
+    """
+    return _link(function)
+
+
+def part_fused(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a `part` whose products and sums may be rounded as those of `kernel_fused`."""
+    return _link(function, fastmath={"contract", "nsz"})
 
 
 def spliced(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -74,15 +97,43 @@ def chosen(*, given: Callable[..., Any], absent: Callable[..., Any]) -> Callable
     return call
 
 
+def _link(function: Callable[..., Any], **flags: Any) -> Callable[..., Any]:
+    register: Callable[..., Any] = register_jitable(
+        error_model="numpy", no_cfunc_wrapper=True, **flags
+    )
+    return register(function)
+
+
 def _compile(function: Callable[..., Any], **flags: Any) -> Callable[..., Any]:
-    flags = {"nogil": True, "error_model": "numpy", **flags}
+    # Nobody calls a kernel back from C.
+    flags = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, **flags}
     try:
         dispatcher = njit(cache=True, **flags)(function)
     except RuntimeError:  # numba found no folder that it may write its cache to
         return njit(**flags)(function)
     if hasattr(dispatcher, "_cache"):  # with the JIT off, it is the function itself
         dispatcher._cache = _Cache(function)
+        dispatcher.compile = _without_collector(dispatcher.compile)
     return dispatcher
+
+
+def _without_collector(compile: Callable[..., Any]) -> Callable[..., Any]:
+    """Let Python's collector of garbage rest: it would search the compiler's heap a thousand times.
+
+    That takes an eighth of the time of compiling, and finds little.
+    """
+
+    @wraps(compile)
+    def call(signature: Any) -> Any:
+        if not gc.isenabled():
+            return compile(signature)
+        gc.disable()
+        try:
+            return compile(signature)
+        finally:
+            gc.enable()
+
+    return call
 
 
 class _Cache(FunctionCache):

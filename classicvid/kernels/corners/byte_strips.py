@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from classicvid.kernels.corners.strips import BORDER
-from classicvid.kernels.jit import kernel
+from classicvid.kernels.jit import kernel, part
 from classicvid.kernels.simd import (
     LANES,
     first_lanes,
@@ -55,7 +55,7 @@ def respond_to_bytes(padded, shape, scale, use_harris, harris_k, out):
     return highest(best)
 
 
-@kernel
+@part
 def _walk_down(image, stride, top, left, shape, measure, out, best):
     """Write the responses of a strip from row ``top`` on; return ``best``, raised."""
     height, width = shape
@@ -91,20 +91,20 @@ def _walk_down(image, stride, top, left, shape, measure, out, best):
     return select(first_lanes(count // 2), maximum(best, odd_best), best)
 
 
-@kernel
+@part
 def _flipped_lanes(left, width):
     """Return all bits in lanes of the reflection, which turns one derivative round, else none."""
     return ~short_lanes(1 - left if left == 0 else 0, min(width - left + 1, 2 * LANES))
 
 
-@kernel
+@part
 def _sum_columns(image, place):
     a, b = load_shorts(image, place - 1), load_shorts(image, place)
     c = load_shorts(image, place + 1)
     return c - a, (a + b) + (b + c)
 
 
-@kernel
+@part
 def _multiply(slope_a, slope_b, slope_c, smooth_a, smooth_c, flipped):
     """Return gx^2, gx gy and gy^2: of every pair of lanes, then of its even lane alone."""
     gx, gy = (slope_a + slope_b) + (slope_b + slope_c), smooth_c - smooth_a
@@ -115,7 +115,7 @@ def _multiply(slope_a, slope_b, slope_c, smooth_a, smooth_c, flipped):
     return whole, (pair_sums(gx, gx_even), pair_sums(turned, gy_even), pair_sums(gy, gy_even))
 
 
-@kernel
+@part
 def _measure_block(above, middle, below, measure):
     """Return the responses at the odd lanes of a row of derivatives, and at the even ones after."""
     pairs_a, evens_a = above
@@ -133,14 +133,14 @@ def _measure_block(above, middle, below, measure):
     return _measure(xx, xy, yy, measure), _measure(next_xx, next_xy, next_yy, measure)
 
 
-@kernel
+@part
 def _sum_three(pairs, evens):
     """Return sums of three columns around every odd lane, and around the even one after it."""
     next_pairs = shift(pairs, pairs, 1)
     return pairs + shift(evens, evens, 1), (pairs - evens) + next_pairs
 
 
-@kernel
+@part
 def _measure(xx, xy, yy, measure):
     scale, use_harris, k = measure
     trace = to_floats(xx + yy)
@@ -154,7 +154,7 @@ def _measure(xx, xy, yy, measure):
     return (trace - spread) * (scale * np.float32(0.5))
 
 
-@kernel
+@part
 def _store_first_pairs(out, at, even, odd, count):
     lane = lane_numbers()
     index = (lane >> 1) + (lane & 1) * LANES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from classicvid.kernels.jit import kernel
+from classicvid.kernels.jit import kernel, part
 from classicvid.kernels.simd import (
     LANES,
     any_lane,
@@ -52,6 +52,6 @@ def local_maxima(response, shape, threshold, out):
     return found
 
 
-@kernel
+@part
 def _row_maximum(values, place):
     return maximum(maximum(load(values, place - 1), load(values, place)), load(values, place + 1))

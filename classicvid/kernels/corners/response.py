@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from classicvid.kernels.jit import kernel
+from classicvid.kernels.jit import kernel, part
 from classicvid.kernels.simd import (
     LANES,
     first_lanes,
@@ -68,13 +68,13 @@ def respond(image, scale, block_size, use_harris, harris_k, scratch, out):
     return highest(best)
 
 
-@kernel
+@part
 def _margin(block_size):
     # Whole vectors, wide enough for the reflected columns that a block or a derivative reaches.
     return -(-max(block_size, 2) // LANES) * LANES
 
 
-@kernel
+@part
 def _reflect(index, length):
     if length == 1:
         return 0
@@ -83,7 +83,7 @@ def _reflect(index, length):
     return index
 
 
-@kernel
+@part
 def _reflect_ends(row, start, width, left, right):
     for i in range(1, left + 1):
         row[start - i] = row[start + _reflect(-i, width)]
@@ -91,7 +91,7 @@ def _reflect_ends(row, start, width, left, right):
         row[start + width + i] = row[start + _reflect(width + i, width)]
 
 
-@kernel
+@part
 def _load_row(image, y, width, room, block_size, grays):
     start, row = y * width, y % 3 * room + _margin(block_size)
     whole = width // LANES * LANES
@@ -102,7 +102,7 @@ def _load_row(image, y, width, room, block_size, grays):
     _reflect_ends(grays, row, width, 1, 1)
 
 
-@kernel
+@part
 def _multiply_gradients(grays, y, height, width, room, block_size, place, products):
     """Write gx^2, gx gy and gy^2 of row ``y`` as three rows of ``products`` from ``place`` on."""
     margin = _margin(block_size)
@@ -122,7 +122,7 @@ def _multiply_gradients(grays, y, height, width, room, block_size, place, produc
         store(products, to + 2 * room, gy * gy)
 
 
-@kernel
+@part
 def _sum_rows(products, starts, block_size, width, room, sums):
     """Sum the rows of a block, at each of ``starts`` three, into three rows of ``sums``."""
     margin = _margin(block_size)
@@ -144,7 +144,7 @@ def _sum_rows(products, starts, block_size, width, room, sums):
         _reflect_ends(sums, plane * room + margin, width, before, block_size - 1 - before)
 
 
-@kernel
+@part
 def _measure_row(sums, block_size, width, room, scale, use_harris, harris_k, start, out, best):
     """Write the responses of one row from ``start`` on; return ``best``, raised where exceeded."""
     first = _margin(block_size) - block_size // 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from classicvid.kernels.corners.maxima import INDEX_BITS
-from classicvid.kernels.jit import kernel
+from classicvid.kernels.jit import kernel, part
 
 ALL = np.uint64(2**64 - 1)
 
@@ -17,21 +17,27 @@ def group_by_strength(keys, starts, out):
     ``starts`` (groups + 1,) receives where each group begins. Responses of one group differ by
     little: the groups divide the logarithm of the range.
     """
-    groups, strongest, weakest = starts.size - 1, keys.max(), keys.min()
+    groups, strongest, weakest = starts.size - 1, keys[0], keys[0]
+    for key in keys:
+        strongest, weakest = max(strongest, key), min(weakest, key)
     shift = INDEX_BITS
     while (strongest - weakest) >> shift >= groups:
         shift += 1
     top = strongest >> shift
-    starts[:] = 0
+    for i in range(groups + 1):
+        starts[i] = 0
     for key in keys:
         starts[min(top - (key >> shift), groups - 1) + 1] += 1
     for i in range(groups):
         starts[i + 1] += starts[i]
-    place = starts[:-1].copy()
     for key in keys:
         group = min(top - (key >> shift), groups - 1)
-        out[place[group]] = key
-        place[group] += 1
+        out[starts[group]] = key
+        starts[group] += 1
+    # Each start has moved on to that of the next group.
+    for i in range(groups, 0, -1):
+        starts[i] = starts[i - 1]
+    starts[0] = 0
 
 
 @kernel
@@ -69,7 +75,7 @@ def take_discs(points, half_widths, width, taken):
         _take_disc(points[i, 0], points[i, 1], half_widths, width, taken)
 
 
-@kernel
+@part
 def _sort_falling(keys):
     # Shell's sort: as quick as insertion where a group holds a few, and safe where it holds all.
     gap = keys.size
@@ -83,7 +89,7 @@ def _sort_falling(keys):
             keys[j] = key
 
 
-@kernel
+@part
 def _take_disc(x, y, half_widths, width, taken):
     for row in range(max(y - half_widths.size + 1, 0), min(y + half_widths.size, len(taken))):
         half = half_widths[abs(row - y)]
@@ -96,5 +102,6 @@ def _take_disc(x, y, half_widths, width, taken):
             taken[row, word] |= from_first & to_last
         else:
             taken[row, word] |= from_first
-            taken[row, word + 1 : end] = ALL
+            for whole in range(word + 1, end):
+                taken[row, whole] = ALL
             taken[row, end] |= to_last

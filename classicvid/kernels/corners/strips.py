@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from classicvid.kernels.jit import kernel
+from classicvid.kernels.jit import kernel, part
 from classicvid.kernels.simd import (
     LANES,
     first_lanes,
@@ -47,7 +47,7 @@ def respond_in_strips(padded, shape, scale, use_harris, harris_k, out):
     return highest(best)
 
 
-@kernel
+@part
 def _walk_down(image, stride, left, shape, measure, out):
     """Write the responses of a strip; return the strongest of each lane."""
     height, width = shape
@@ -79,27 +79,27 @@ def _walk_down(image, stride, left, shape, measure, out):
     return strongest
 
 
-@kernel
+@part
 def _mirror_signs(left, width):
     """Return -1 where a lane lies in the reflection, which turns one derivative round, else 1."""
     column = lane_numbers() + (left - 1)
     return select((column >= 0) & (column < width), splat(1), splat(-1))
 
 
-@kernel
+@part
 def _sum_columns(image, place):
     a, b = load_floats(image, place - 1), load_floats(image, place)
     c = load_floats(image, place + 1)
     return c - a, fma(splat(2), b, a + c)
 
 
-@kernel
+@part
 def _multiply(slope_a, slope_b, slope_c, smooth_a, smooth_c, sign):
     gx, gy = fma(splat(2), slope_b, slope_a + slope_c), smooth_c - smooth_a
     return gx * gx, gx * gy * sign, gy * gy
 
 
-@kernel
+@part
 def _measure(first, second, third, measure):
     scale, use_harris, k = measure
     xx = _sum_three(first[0] + second[0] + third[0])
@@ -115,6 +115,6 @@ def _measure(first, second, third, measure):
     return (trace - spread) * (scale * np.float32(0.5))
 
 
-@kernel
+@part
 def _sum_three(columns):
     return columns + shift(columns, columns, 1) + shift(columns, columns, 2)

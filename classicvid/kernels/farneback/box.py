@@ -13,11 +13,11 @@ from classicvid.kernels.farneback.layout import (
 )
 from classicvid.kernels.farneback.solution import solve
 from classicvid.kernels.farneback.update import equations
-from classicvid.kernels.jit import inlined, kernel_fused, spliced
+from classicvid.kernels.jit import inlined, part_fused, spliced
 from classicvid.kernels.simd import LANES, load, prefetch, splat, store, window_sum
 
 
-@kernel_fused
+@part_fused
 def enter_row(expansions, room, iteration, y, top):
     """Take row y into the sums over the window's rows; ``top`` is the first row that enters.
 
@@ -41,7 +41,7 @@ def enter_row(expansions, room, iteration, y, top):
         )
 
 
-@kernel_fused
+@part_fused
 def take_row(room, iteration, y, width, source, start, apart):
     """Take row y into the sums: equations that are already made, ``apart`` between their planes."""
     _fold_block(room, iteration, y, width)
@@ -77,7 +77,7 @@ def _add(rows, to, ends, sums, total, plane, row, begins):
     store(sums, total, beginning + load(rows, ends))
 
 
-@kernel_fused
+@part_fused
 def solve_row(room, iteration, y, width, radius, regularisation):
     """Write row y of the flow that enters the next iteration."""
     at, to = sums_at(room, iteration), flow_at(room, iteration + 1, y)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from classicvid.kernels.farneback.layout import repeat_ends
-from classicvid.kernels.jit import kernel, spliced
+from classicvid.kernels.jit import inlined_unfused, spliced
 from classicvid.kernels.simd import LANES, floats_at, load, splat, store
 
 
-@kernel
+@spliced
 def expand_rows(call, level, scratch, image, out, begin, end):
     """Fill rows of ``out`` with the quadratics that fit a level's ``image`` (H, W').
 
@@ -30,7 +30,7 @@ def expand_rows(call, level, scratch, image, out, begin, end):
         _expand_rows(call, level, scratch, image, out, begin, end, n)
 
 
-@spliced
+@inlined_unfused
 def _expand_rows(call, level, scratch, image, fit, begin, end, n):
     g, sums = floats_at(call["moments"]), floats_at(scratch["moments"])
     height, width, stride = level["height"], level["width"], level["stride"]

@@ -12,11 +12,11 @@ from classicvid.kernels.farneback.layout import (
 )
 from classicvid.kernels.farneback.solution import solve
 from classicvid.kernels.farneback.update import equations
-from classicvid.kernels.jit import kernel_fused, spliced
+from classicvid.kernels.jit import part_fused, spliced
 from classicvid.kernels.simd import LANES, fma, load, splat, store
 
 
-@kernel_fused
+@part_fused
 def enter_row(expansions, room, iteration, y):
     """Put the equations of row y into the ring."""
     rows, flow, plane = room.equations, room.flow, room.plane
@@ -40,7 +40,7 @@ def take_row(room, iteration, y, width, source, start, apart):
     move_row(source, start, apart, room.equations, to, room.plane, width)
 
 
-@kernel_fused
+@part_fused
 def solve_rows(expansions, room, iteration, y, stop, weights, radius, places):
     """Write the rows y .. ``stop`` - 1, at most two, of the flow that enters the next iteration.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from classicvid.kernels.jit import kernel_fused, spliced
+from classicvid.kernels.jit import part_fused, spliced
 from classicvid.kernels.simd import LANES, deinterleave, load, permute, splat, store
 
 
@@ -28,7 +28,7 @@ class Coarse(NamedTuple):
     length: float
 
 
-@kernel_fused
+@part_fused
 def guess_row(coarse, y, width, flow, to, flow_plane):
     """Write row y, ``width`` pixels, of the finer flow at ``to``, dy ``flow_plane`` behind."""
     if coarse.width == 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from classicvid.kernels.jit import kernel_fused, spliced
+from classicvid.kernels.jit import part_fused, spliced
 from classicvid.kernels.simd import (
     LANES,
     all_lanes,
@@ -18,7 +18,7 @@ from classicvid.kernels.simd import (
 )
 
 
-@kernel_fused
+@part_fused
 def sample_rows(source, call, level, scratch, out, begin, end):
     """Fill rows of ``out``, a level (h, w'), with weighted sums of the pixels of ``source``.
 
