@@ -93,7 +93,7 @@ def chosen(*, given: Callable[..., Any], absent: Callable[..., Any]) -> Callable
         kernel = absent if isinstance(arguments[-1], types.NoneType) else given
         return lambda *arguments: kernel(*arguments)  # noqa: PLW0108 a function, not a kernel
 
-    overload(call)(choose)
+    overload(call, jit_options={"forceinline": True})(choose)
     return call
 
 

@@ -17,7 +17,7 @@ from pipelines.workers import THREAD_LIMITS, Job
 ROOT = Path(__file__).resolve().parents[2]
 
 SLOW_SCRIPT = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 from pipelines.runner import run_jobs
 from pipelines.store import atomic_folder
@@ -29,6 +29,8 @@ def work(folder, seconds):
         time.sleep(seconds)
 
 if __name__ == "__main__":
+    # Tests that a shell runs in the background have Ctrl-C switched off.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     folders = [Path(sys.argv[1]) / str(n) for n in range(6)]
     jobs = [Job("fast", (folders[0], 0))] + [Job("slow", (folder, 60)) for folder in folders[1:]]
     try:

@@ -15,9 +15,16 @@ from classicvid.kernels.simd import LANES, memory
 FLT_EPSILON = 1.1920929e-07
 # Gray levels and derivatives have 5 fractional bits: their products are 2^20 to one.
 SUM_SCALE = np.float32(1 / 2**20)
-# Whole numbers need no room for levels that are not rounded.
+# A point on its way: its number, or -1; how many steps it took; the corner of its window in the
+# next frame and how far from there the point is; its last step; what the steps are solved with;
+# the smallest eigenvalue.
+_FLOATS = ("x", "y", "half_x", "half_y", "dx", "dy", "a11", "a12", "a22", "inverse", "smallest")
+SEARCH = np.dtype(
+    [("point", np.int64), ("steps", np.int64), *((name, np.float32) for name in _FLOATS)]
+)
+# The last argument is the kind of the planes.
 measure = chosen(given=fractions.measure_window, absent=whole.measure_window)
-mismatch = chosen(given=fractions.mismatch, absent=whole.mismatch)
+mismatches = chosen(given=fractions.mismatches, absent=whole.mismatches)
 mean_difference = chosen(given=fractions.mean_difference, absent=whole.mean_difference)
 
 
@@ -29,19 +36,19 @@ def border_sizes(window):
 
 
 def make_scratch(window, dtype):
-    """Return what `track_level` works in, on levels of ``dtype``: its planes and its levels.
+    """Return what `track_level` works in, on levels of ``dtype``: planes, their kind and searches.
 
-    The planes are those of gray levels and two derivatives, the levels are gray levels before they
-    are rounded: these have a row and a column more on every side, and vectors read beyond them.
-    Bytes take planes of int16 and no levels; floats, and bytes whose window fits one vector of
-    floats, which then is as quick, take float32.
+    The planes are those of gray levels and two derivatives, for each of two points. For bytes they
+    are int16, and their kind is None; for floats, and for bytes whose window fits one vector of
+    floats, which then is as quick, they are float32, and their kind is True.
     """
     height, width = window
+    searches = np.zeros(2, SEARCH)
     if dtype == np.uint8 and width > fractions.STRIP:
         room = -(-width // whole.STRIP) * 2 * LANES
-        return np.zeros((3, height, room), np.int16), None
-    room = -(-width // fractions.STRIP) * LANES + LANES
-    return np.zeros((3, height, room), np.float32), np.zeros((height + 3, room), np.float32)
+        return np.zeros((2, 3, height, room), np.int16), None, searches
+    room = -(-width // fractions.STRIP) * LANES
+    return np.zeros((2, 3, height, room), np.float32), True, searches
 
 
 @kernel
@@ -57,58 +64,98 @@ def track_level(
     ``choice`` is (finest, eigenvalue): whether the level fills ``status`` (N,) and ``measure``
     (N,), and whether that is the smallest eigenvalue or the mean difference of the windows.
     ``scratch`` is that of `make_scratch`.
+
+    Two points are followed at a time, as a step of one waits for its own sums: when one has
+    arrived, the next point takes its place.
     """
     stride = previous.shape[1]
     first, second = memory(previous), memory(next)
     places = border[0] * stride + border[1], stride
     finest, eigenvalue = choice
-    planes, levels = scratch
-    room = planes.shape[2]
-    patch = memory(planes[0]), memory(planes[1]), memory(planes[2])
-    for i in range(points.shape[0]):
-        kept, x, y, smallest = _track_point(
-            first,
-            second,
-            shape,
-            places,
-            window,
-            (points[i, 0], points[i, 1]),
-            (guesses[i, 0], guesses[i, 1]),
-            limits,
-            room,
-            patch,
-            levels,
+    planes, floats, searches = scratch
+    room = planes.shape[3]
+    patches = (
+        (memory(planes[0, 0]), memory(planes[0, 1]), memory(planes[0, 2])),
+        (memory(planes[1, 0]), memory(planes[1, 1]), memory(planes[1, 2])),
+    )
+    zero = np.float32(0)
+    sums = (zero, zero), (zero, zero)
+    searches[0]["point"], searches[1]["point"], begun = -1, -1, 0
+    while True:
+        for k in range(2):
+            search, patch = searches[k], patches[k]
+            going, kept = search["point"] >= 0, False
+            if going:
+                going, kept = _step(search, sums[k], shape, window, limits)
+            while not going:
+                i = search["point"]
+                if i >= 0:
+                    x, y = search["x"] + search["half_x"], search["y"] + search["half_y"]
+                    guesses[i, 0], guesses[i, 1] = x, y
+                    if finest:
+                        found = search["smallest"]
+                        if not eigenvalue:
+                            kept, found = _compare_windows(
+                                second, shape, places, window, kept, x, y, room, patch, floats
+                            )
+                        status[i], measure[i] = kept, found
+                    search["point"] = -1
+                if begun == points.shape[0]:
+                    search["x"], search["y"] = zero, zero
+                    break
+                search["point"] = begun
+                going, kept = _begin(
+                    first,
+                    shape,
+                    places,
+                    window,
+                    (points[begun, 0], points[begun, 1]),
+                    (guesses[begun, 0], guesses[begun, 1]),
+                    limits,
+                    room,
+                    patch,
+                    search,
+                    floats,
+                )
+                begun += 1
+        if searches[0]["point"] < 0 and searches[1]["point"] < 0:
+            return
+        starts = (
+            fractions.split(searches[0]["x"], searches[0]["y"], places),
+            fractions.split(searches[1]["x"], searches[1]["y"], places),
         )
-        guesses[i, 0], guesses[i, 1] = x, y
-        if not finest:
-            continue
-        found = smallest
-        if not eigenvalue:
-            kept, found = _compare_windows(
-                second, shape, places, window, kept, x, y, room, patch, levels
-            )
-        status[i], measure[i] = kept, found
+        sums = mismatches(second, starts, stride, window, room, patches, floats)
 
 
 @kernel
-def _track_point(previous, next, shape, places, window, point, guess, limits, room, patch, levels):
-    """Return whether the point was followed, where to, and the smallest eigenvalue."""
+def _begin(image, shape, places, window, point, guess, limits, room, patch, search, floats):
+    """Measure the window of a point; return whether steps must be taken, and if the point is kept.
+
+    Where none are, ``search`` holds the place already.
+    """
+    zero = np.float32(0)
+    search["x"], search["y"] = guess
+    search["half_x"], search["half_y"] = zero, zero
+    search["smallest"] = zero
     left, top = _corner(point[0], point[1], window)
-    x, y, none = guess[0], guess[1], np.float32(0)
     if not _overlaps(left, top, shape, window):
-        return False, x, y, none
-    a11, a12, a22 = measure(previous, shape, places, left, top, window, room, patch, levels)
+        return False, False
+    a11, a12, a22 = measure(image, shape, places, left, top, window, room, patch, floats)
     a11, a12, a22 = a11 * SUM_SCALE, a12 * SUM_SCALE, a22 * SUM_SCALE
     determinant = a11 * a22 - a12 * a12
     spread = np.sqrt((a11 - a22) * (a11 - a22) + np.float32(4) * a12 * a12)
     smallest = (a22 + a11 - spread) / np.float32(2 * window[0] * window[1])
+    search["smallest"] = smallest
     if not (smallest >= limits[2] and determinant >= np.float32(FLT_EPSILON)):
-        return False, x, y, smallest
-    system = a11, a12, a22, np.float32(1) / determinant
-    kept, x, y = _step_to_match(
-        next, shape, places, window, patch, levels, room, system, x, y, limits
-    )
-    return kept, x, y, smallest
+        return False, False
+    if limits[0] == 0:
+        return False, True
+    search["a11"], search["a12"], search["a22"] = a11, a12, a22
+    search["inverse"] = np.float32(1) / determinant
+    x, y = _corner(guess[0], guess[1], window)
+    search["half_x"], search["half_y"] = guess[0] - x, guess[1] - y
+    search["x"], search["y"], search["steps"] = x, y, 0
+    return _overlaps(x, y, shape, window), False
 
 
 @kernel
@@ -124,41 +171,39 @@ def _overlaps(left, top, shape, window):
 
 
 @kernel
-def _step_to_match(image, shape, places, window, patch, levels, room, system, x, y, limits):
-    """Return whether the window stayed in the image, and where Newton's steps took its centre."""
-    to_x, to_y = _corner(x, y, window)
-    half_x, half_y = x - to_x, y - to_y
-    before_x, before_y = np.float32(0), np.float32(0)
-    for step in range(int(limits[0])):
-        if not _overlaps(to_x, to_y, shape, window):
-            return False, x, y
-        place, u, v = fractions.split(to_x, to_y, places)
-        b1, b2 = mismatch(image, place, u, v, places[1], window, room, patch, levels)
-        dx, dy = _solve(system, b1, b2)
-        to_x, to_y = to_x + dx, to_y + dy
-        x, y = to_x + half_x, to_y + half_y
-        if np.float64(dx) * dx + np.float64(dy) * dy <= limits[1]:
-            break
-        if step > 0 and abs(dx + before_x) < 0.01 and abs(dy + before_y) < 0.01:
-            # It swings between two places: the middle is taken.
-            return True, x - dx * np.float32(0.5), y - dy * np.float32(0.5)
-        before_x, before_y = dx, dy
-    return True, x, y
+def _step(search, sums, shape, window, limits):
+    """Take one of Newton's steps; return whether more must be taken, and if the point is kept."""
+    dx, dy = _solve(search, sums[0], sums[1])
+    before_x, before_y = search["dx"], search["dy"]
+    x, y = search["x"] + dx, search["y"] + dy
+    search["x"], search["y"], search["dx"], search["dy"] = x, y, dx, dy
+    if np.float64(dx) * dx + np.float64(dy) * dy <= limits[1]:
+        return False, True
+    if search["steps"] > 0 and abs(dx + before_x) < 0.01 and abs(dy + before_y) < 0.01:
+        # It swings between two places: the middle is taken.
+        search["x"] = x + search["half_x"] - dx * np.float32(0.5)
+        search["y"] = y + search["half_y"] - dy * np.float32(0.5)
+        search["half_x"], search["half_y"] = np.float32(0), np.float32(0)
+        return False, True
+    search["steps"] += 1
+    if search["steps"] >= limits[0]:
+        return False, True
+    return _overlaps(x, y, shape, window), False
 
 
 @kernel
-def _solve(system, b1, b2):
-    a11, a12, a22, inverse = system
+def _solve(search, b1, b2):
+    a11, a12, a22, inverse = search["a11"], search["a12"], search["a22"], search["inverse"]
     b1, b2 = b1 * SUM_SCALE, b2 * SUM_SCALE
     # Solved in this order of rounding, small windows follow OpenCV's.
     return (a12 * b2 - a22 * b1) * inverse, (a12 * b1 - a11 * b2) * inverse
 
 
 @kernel
-def _compare_windows(image, shape, places, window, kept, x, y, room, patch, levels):
+def _compare_windows(image, shape, places, window, kept, x, y, room, patch, floats):
     """Return whether the point is still kept, and the mean difference of its two windows."""
     left, top = _corner(x, y, window)
     if not (kept and _overlaps(left, top, shape, window)):
         return False, np.float32(0)
     start, u, v = fractions.split(left, top, places)
-    return True, mean_difference(image, start, u, v, places[1], window, room, patch, levels)
+    return True, mean_difference(image, start, u, v, places[1], window, room, patch, floats)

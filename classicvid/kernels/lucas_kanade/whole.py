@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from classicvid.kernels.jit import kernel
+from classicvid.kernels.jit import inlined, kernel
 from classicvid.kernels.lucas_kanade.fractions import GRAY_ONE, WEIGHT_ONE, split
 from classicvid.kernels.simd import (
     LANES,
@@ -35,7 +35,7 @@ WEIGHT_BITS, LEVEL_BITS = 14, 9
 
 
 @kernel
-def measure_window(image, shape, places, left, top, window, room, patch, levels):
+def measure_window(image, shape, places, left, top, window, room, patch, floats):
     """Write the window's gray levels and derivatives; return sums of squares.
 
     As that of floats does: gx^2, gx gy and gy^2; derivatives are zero outside the image and
@@ -68,34 +68,54 @@ def measure_window(image, shape, places, left, top, window, room, patch, levels)
     return total(a11), total(a12), total(a22)
 
 
-@kernel
-def mismatch(image, start, u, v, stride, window, room, patch, levels):
-    """Return the sums of gx and gy times the difference of the windows."""
-    gray, gx, gy = patch
-    upper, lower = _pair_weights(u, v)
-    b1, b2 = splat(0), splat(0)
+@inlined
+def mismatches(image, starts, stride, window, room, patches, floats):
+    """Return the sums of gx and gy times the difference of the windows, of two points.
+
+    As that of floats does.
+    """
+    (place_a, u_a, v_a), (place_b, u_b, v_b) = starts
+    (patch_a, patch_b), none = patches, splat(0)
+    weights_a, weights_b = _pair_weights(u_a, v_a), _pair_weights(u_b, v_b)
+    sums_a, sums_b = (none, none), (none, none)
     to = 0
     for x in range(0, window[1], STRIP):
-        place = start + x
-        even, odd = load_shorts(image, place), load_shorts(image, place + 1)
+        at_a, at_b = place_a + x, place_b + x
+        pixels_a, pixels_b = _neighbours(image, at_a), _neighbours(image, at_b)
         for first in range(0, window[0], ROWS):
-            sum1, sum2 = splat_integer(0), splat_integer(0)
+            zero = splat_integer(0)
+            rows_a, rows_b = (zero, zero), (zero, zero)
             end = to + min(window[0], first + ROWS) * room
             for row in range(to + first * room, end, room):
-                place += stride
-                next_even, next_odd = load_shorts(image, place), load_shorts(image, place + 1)
-                level = _level(even, odd, next_even, next_odd, upper, lower)
-                difference = level - load_shorts(gray, row)
-                sum1 = sum1 + pair_sums(difference, load_shorts(gx, row))
-                sum2 = sum2 + pair_sums(difference, load_shorts(gy, row))
-                even, odd = next_even, next_odd
-            b1, b2 = b1 + to_floats(sum1), b2 + to_floats(sum2)
+                at_a, at_b = at_a + stride, at_b + stride
+                lower_a, lower_b = _neighbours(image, at_a), _neighbours(image, at_b)
+                rows_a = _add_row(rows_a, pixels_a, lower_a, weights_a, patch_a, row)
+                rows_b = _add_row(rows_b, pixels_b, lower_b, weights_b, patch_b, row)
+                pixels_a, pixels_b = lower_a, lower_b
+            sums_a = sums_a[0] + to_floats(rows_a[0]), sums_a[1] + to_floats(rows_a[1])
+            sums_b = sums_b[0] + to_floats(rows_b[0]), sums_b[1] + to_floats(rows_b[1])
         to += 2 * LANES
-    return total(b1), total(b2)
+    return (total(sums_a[0]), total(sums_a[1])), (total(sums_b[0]), total(sums_b[1]))
 
 
-@kernel
-def mean_difference(image, start, u, v, stride, window, room, patch, levels):
+@inlined
+def _neighbours(image, place):
+    return load_shorts(image, place), load_shorts(image, place + 1)
+
+
+@inlined
+def _add_row(sums, upper, lower, weights, patch, row):
+    gray, gx, gy = patch
+    level = _level(upper[0], upper[1], lower[0], lower[1], weights[0], weights[1])
+    difference = level - load_shorts(gray, row)
+    return (
+        sums[0] + pair_sums(difference, load_shorts(gx, row)),
+        sums[1] + pair_sums(difference, load_shorts(gy, row)),
+    )
+
+
+@inlined
+def mean_difference(image, start, u, v, stride, window, room, patch, floats):
     """Return the mean distance between the levels of the window and those kept, in gray levels."""
     gray, (upper, lower) = patch[0], _pair_weights(u, v)
     sums, one = splat_integer(0), splat_short(1)
@@ -115,7 +135,7 @@ def mean_difference(image, start, u, v, stride, window, room, patch, levels):
     return np.float32(total(sums)) / (GRAY_ONE * np.float32(window[0] * window[1]))
 
 
-@kernel
+@inlined
 def _pair_weights(u, v):
     """Return bilinear weights of 14 bits, in pairs for the upper and the lower pixels."""
     one = np.float32(1)
@@ -126,7 +146,7 @@ def _pair_weights(u, v):
     return splat_pair(int(w00), int(w01)), splat_pair(int(w10), int(w11))
 
 
-@kernel
+@inlined
 def _level(even, odd, next_even, next_odd, upper, lower):
     """Return gray levels between four neighbours, rounded.
 
