@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import numba
 import numpy as np
 import pytest
 from numba import config
+from numba.core.errors import TypingError
 
 from classicvid.kernels import jit
 
@@ -93,6 +95,41 @@ def test_an_edit_in_another_file_is_seen_and_nothing_is_compiled_twice(tmp_path)
     assert run(1) == ["1.0", "1"]
     assert run(2) == ["2.0", "0"]
     assert run(2) == ["2.0", "1"]
+
+
+@jit.part
+def double(value):
+    return 2 * value
+
+
+@jit.kernel
+def double_all(values):
+    for i in range(values.size):
+        values[i] = double(values[i])
+
+
+def test_a_part_serves_kernels_and_runs_in_python_too():
+    values = np.arange(3.0)
+    double_all(values)
+    assert values.tolist() == [double(i) for i in range(3)]
+
+
+def test_the_collector_works_again_after_compiling():
+    jit.kernel(increase)(np.zeros(1))
+    assert gc.isenabled()
+
+
+@pytest.mark.skipif(config.DISABLE_JIT, reason="nothing is compiled")
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_is_left_as_it_was_when_nothing_compiles(enabled):
+    kernel = jit.kernel(increase)
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with pytest.raises(TypingError):
+            kernel("no array")
+        assert gc.isenabled() == enabled
+    finally:
+        gc.enable()
 
 
 SECOND_START = """
