@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -17,7 +18,7 @@ from classicvid.encodings.storage import read_model, write_model
 _LARGEST = 1e15
 
 
-class SetEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class SetEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
     """What the encoders have in common: a set's vector is the normalised sum of its rows' shares.
 
     An encoder learns by ``fit`` what its descriptors look like. ``transform`` gives the share of
@@ -163,30 +164,30 @@ class SetEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             raise ValueError(message)
         return array
 
+    @abstractmethod
     def _learn(self, rows: NDArray[np.float32]) -> None:
         """Set the learnt arrays from rows (N, D), at least one."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def _n_features_out(self) -> int:
         """S, how many numbers describe one cell."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _sum(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """Sum the shares of rows (N, D), at least one; shape (S,)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _normalise(self, sums: NDArray[np.float64]) -> NDArray[np.float32]:
         """Normalise the sums of the cells of one grid, shape (M, S)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _check_options(self) -> None:
         """Refuse options that are not as described."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _check_learnt(self, tensors: dict[str, NDArray[np.float32]]) -> None:
         """Refuse arrays that do not fit one another and ``n_features_in_``."""
-        raise NotImplementedError
 
 
 def normalise_signed(sums: NDArray[np.float64], power: float) -> NDArray[np.float32]:

@@ -40,6 +40,7 @@ LEFT_OUT = {
 
 @parametrize_with_checks(ENCODERS)
 def test_conventions_of_scikit_learn(estimator, check):
+    """A check raises what it finds wrong."""
     name = check.func.__name__
     if name in LEFT_OUT:
         pytest.skip(f"{name}: {LEFT_OUT[name]}")
